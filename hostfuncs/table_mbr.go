@@ -1,0 +1,4 @@
+package hostfuncs
+
+// Keys 0x0200-0x02ff: mbr.
+var mbrEntries = []Entry{}
