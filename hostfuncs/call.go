@@ -66,28 +66,37 @@ type Call struct {
 // window; they count as read.
 func (c *Call) Reset(image Image, budget Budget, windowLen int) error {
 	c.image, c.budget, c.report = image, budget, c.report[:0]
-	c.spent = Spent{ReadBytes: int64(windowLen)}
-	if c.spent.ReadBytes > budget.ReadBytes {
-		return &BudgetError{ResourceBytes, budget.ReadBytes}
+	c.spent = Spent{}
+	return charge(&c.spent.ReadBytes, int64(windowLen), budget.ReadBytes, ResourceBytes)
+}
+
+// charge adds n to what was spent of a resource. What would be over the limit
+// is refused and not charged: a run never spends more than its budget.
+func charge(spent *int64, n, limit int64, resource Resource) error {
+	if n > limit-*spent {
+		return &BudgetError{resource, limit}
 	}
+	*spent += n
 	return nil
 }
+
+// End drops the image when the run is over; what it spent and reported stays
+// until the next Reset.
+func (c *Call) End() { c.image = nil }
 
 // ReadAt implements read_at: it reads up to length bytes at offset (negative:
 // from the end) into memory at ptr and returns the number of bytes read, short
 // at the end of the file. An error ends the run: *AccessError, *BudgetError or
 // *SourceError.
 func (c *Call) ReadAt(memory []byte, offset int64, ptr, length uint32) (int32, error) {
-	c.spent.Reads++
-	if c.spent.Reads > c.budget.Reads {
-		return 0, &BudgetError{ResourceReads, c.budget.Reads}
+	if err := charge(&c.spent.Reads, 1, c.budget.Reads, ResourceReads); err != nil {
+		return 0, err
 	}
 	if uint64(ptr)+uint64(length) > uint64(len(memory)) {
 		return 0, &AccessError{ImportReadAt, ptr, length, len(memory)}
 	}
-	c.spent.ReadBytes += int64(length)
-	if c.spent.ReadBytes > c.budget.ReadBytes {
-		return 0, &BudgetError{ResourceBytes, c.budget.ReadBytes}
+	if err := charge(&c.spent.ReadBytes, int64(length), c.budget.ReadBytes, ResourceBytes); err != nil {
+		return 0, err
 	}
 	size := c.image.Size()
 	if offset < 0 {
@@ -129,9 +138,8 @@ func (c *Call) Report(memory []byte, ptr, length uint32) error {
 	if uint64(ptr)+uint64(length) > uint64(len(memory)) {
 		return &AccessError{ImportReport, ptr, length, len(memory)}
 	}
-	c.spent.ReportBytes += int64(length)
-	if c.spent.ReportBytes > c.budget.ReportBytes {
-		return &BudgetError{ResourceReport, c.budget.ReportBytes}
+	if err := charge(&c.spent.ReportBytes, int64(length), c.budget.ReportBytes, ResourceReport); err != nil {
+		return err
 	}
 	c.report = append(c.report, memory[ptr:uint64(ptr)+uint64(length)]...)
 	return nil

@@ -1,6 +1,9 @@
 package hostfuncs
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Class groups findings for the policy. The set is closed.
 type Class string
@@ -103,20 +106,38 @@ var (
 	byName = map[string]*Entry{}
 )
 
-// index builds the look-ups once; a broken table is a programming error that
+// LimitID returns the id of the finding that the host makes when a numeric
+// property exceeds the policy's bound: "qcow2.l1-bytes-limit" for
+// "qcow2.l1_bytes".
+func LimitID(property string) string {
+	return strings.ReplaceAll(property, "_", "-") + "-limit"
+}
+
+// init builds the look-ups once; a broken table is a programming error that
 // the first test run shows.
 func init() {
 	for _, group := range [][]Entry{coreEntries, qcow2Entries, mbrEntries, gptEntries} {
 		for i := range group {
 			e := &group[i]
-			if byName[e.Name] != nil || (e.Key != 0 && byKey[e.Key] != nil) {
-				panic(fmt.Sprintf("hostfuncs: table row %q (key %#04x) is there twice", e.Name, e.Key))
-			}
-			table = append(table, e)
-			byName[e.Name] = e
-			if e.Key != 0 {
-				byKey[e.Key] = e
+			add(e)
+			if e.Kind == KindNumber {
+				add(&Entry{
+					Kind: KindFinding, Name: LimitID(e.Name), Class: ResourceBomb,
+					Message: e.Name + " is {value}, the policy's bound is {limit}",
+					Doc:     e.Name + " is over the policy's bound",
+				})
 			}
 		}
+	}
+}
+
+func add(e *Entry) {
+	if byName[e.Name] != nil || (e.Key != 0 && byKey[e.Key] != nil) {
+		panic(fmt.Sprintf("hostfuncs: table row %q (key %#04x) is there twice", e.Name, e.Key))
+	}
+	table = append(table, e)
+	byName[e.Name] = e
+	if e.Key != 0 {
+		byKey[e.Key] = e
 	}
 }

@@ -8,9 +8,9 @@ var coreEntries = []Entry{
 
 	{Kind: KindFinding, Name: "format.mismatch", Class: FormatMismatch, Message: "claimed {claim}, is {format}", Doc: "the format found differs from the format claimed"},
 	{Kind: KindFinding, Name: "format.ambiguous", Class: AmbiguousFormat, Message: "several formats match: {formats}", Doc: "more than one format matches and no rule of the contract decides between them"},
+	{Kind: KindFinding, Name: "format.malformed", Class: ClassMalformed, Message: "the header is damaged or cut", Doc: "a probe said match but malformed and reported nothing that rejects"},
 	{Kind: KindFinding, Name: "format.not-allowed", Class: Unsupported, Message: "format {format} is not allowed by the policy", Doc: "the policy does not list the format"},
-	{Kind: KindFinding, Name: "format.virtual-size-missing", Class: ProbeFailure, Message: "the probe matched but reported no virtual size", Doc: "a probe said match and left out the one fact every disk format has"},
-	{Kind: KindFinding, Name: "format.size-limit", Class: ResourceBomb, Message: "virtual size {value} exceeds the policy's bound of {limit} bytes", Doc: "the virtual size is over the policy's bound"},
+	{Kind: KindFinding, Name: "format.virtual-size-missing", Class: ProbeFailure, Message: "probe {probe} matched but reported no virtual size", Doc: "a probe said match and left out the one fact every disk format has"},
 	{Kind: KindFinding, Name: "raw.empty", Class: ClassMalformed, Message: "the file is empty", Doc: "a file of zero bytes is no disk"},
 	{Kind: KindFinding, Name: "raw.unclaimed", Class: FormatMismatch, Message: "no known format matches and raw was not claimed", Doc: "raw by absence of any other format, without a claim"},
 	{Kind: KindFinding, Name: "raw.claimed", Class: FormatMismatch, Message: "claimed raw, holds {format}: read as a raw disk", Doc: "claim raw on a format that the contract lets a raw disk hold"},

@@ -53,15 +53,18 @@ func (i *Image) Facts() Facts { return i.facts }
 // error when the source is no longer what was vetted.
 func (i *Image) Acquire() (file *os.File, release func(), err error) {
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	if i.closed {
+		i.mu.Unlock()
 		return nil, nil, ErrClosed
 	}
+	i.users.Add(1)
+	i.mu.Unlock()
+	release = sync.OnceFunc(i.users.Done)
 	if err := i.checker.Check(); err != nil {
+		release()
 		return nil, nil, err
 	}
-	i.users.Add(1)
-	return i.file, sync.OnceFunc(i.users.Done), nil
+	return i.file, release, nil
 }
 
 // Recheck tells whether the source still is what was vetted; a job calls it
@@ -69,10 +72,12 @@ func (i *Image) Acquire() (file *os.File, release func(), err error) {
 func (i *Image) Recheck() error { return i.checker.Check() }
 
 // Close ends the image: later uses fail, and Close returns when the jobs that
-// hold it are done.
-func (i *Image) Close() {
+// hold it are done. It reports whether this call was the one that closed it.
+func (i *Image) Close() bool {
 	i.mu.Lock()
+	first := !i.closed
 	i.closed = true
 	i.mu.Unlock()
 	i.users.Wait()
+	return first
 }
