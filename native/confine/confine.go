@@ -1,0 +1,200 @@
+// Package confine runs one process with as little of the host as its job
+// needs: the descriptors it is handed, its own program and libraries, and a
+// bounded amount of time, memory and output.
+//
+// What it protects: the host from a native tool that a crafted image has
+// taken over. The process runs under a stack of layers, each of which holds
+// alone:
+//
+//   - limits: CPU time, address space, file size, descriptors, no core file.
+//     They are set between the exec and the first instruction.
+//   - no-new-privs: no program it executes gains a privilege.
+//   - capabilities: it holds none, but the one to read a file it was handed
+//     that its user could not open.
+//   - uid (hosts that run as root): it runs as an unprivileged user.
+//   - landlock: it opens no file but those named above, and no TCP socket.
+//   - seccomp: it makes no system call but those on a list; no sockets, no
+//     namespaces, no tracing, no changes to inodes.
+//
+// The layers are put on the child alone, by way of a thread of the host that
+// ends with it. The host keeps every right it had: it can still open any file
+// and socket, start processes without confinement, and use the package from
+// many goroutines at once.
+//
+// A layer that the host cannot give is an error, unless Spec.BestEffort says
+// otherwise; Result.Layers says which were there.
+//
+// What it does not promise: it is no virtual machine, and a kernel bug that a
+// permitted system call reaches is a way out. The limits are of each process,
+// and a tool that was taken over can start copies of itself; they stay as
+// confined as it is, and the group they are in is killed when the tool ends,
+// but one that leaves the group lives on. Disk and network bandwidth are not
+// bounded.
+//
+// Confinement is a matter of Linux (kernel 5.13 or newer with Landlock). On
+// other systems Run fails with an error that matches errors.ErrUnsupported.
+package confine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// The names of the layers, in the order in which Layers and Result list them.
+const (
+	LayerLimits       = "limits"
+	LayerNoNewPrivs   = "no-new-privs"
+	LayerCapabilities = "capabilities"
+	LayerUID          = "uid"
+	LayerLandlock     = "landlock"
+	LayerSeccomp      = "seccomp"
+)
+
+// Nobody is the user and the group of a process that a root host starts, if
+// Spec names no other: the overflow ids of Linux, which own nothing.
+const Nobody = 65534
+
+// Access says how the process may open a file it was handed again, by the
+// name /dev/fd/N.
+type Access int
+
+const (
+	// ReadOnly allows reading.
+	ReadOnly Access = iota
+	// ReadWrite allows reading, writing and truncating.
+	ReadWrite
+)
+
+// A File is an open file that the process is handed.
+type File struct {
+	File   *os.File
+	Access Access
+}
+
+// Limits is what the process may use. Every limit but FileSize must be
+// positive.
+type Limits struct {
+	// CPU is processor time, user and system, of all threads; rounded up to a
+	// second.
+	CPU time.Duration
+	// AddressSpace is virtual memory in bytes.
+	AddressSpace int64
+	// FileSize is the largest offset in bytes at which it may write to a
+	// file; zero means that it may write to none.
+	FileSize int64
+	// OpenFiles is the number of descriptors.
+	OpenFiles int
+}
+
+// A Spec describes a process and what it may do.
+type Spec struct {
+	// Path is the program, an absolute path. It may be read and executed, and
+	// the libraries it needs may be read.
+	Path string
+	// Args are its arguments, without the program's name.
+	Args []string
+	// Env is its whole environment; nothing is inherited.
+	Env []string
+	// Files become the descriptors 3, 4 and so on. Standard input is empty.
+	Files []File
+
+	Limits Limits
+	// Deadline is the wall-clock time after which the process is killed, and
+	// Watchdog the time without progress: no processor time used, and nothing
+	// read or written. Zero means never, for one of the two.
+	Deadline time.Duration
+	Watchdog time.Duration
+
+	// Output, if set, gets standard output as it arrives, besides
+	// Result.Stdout. It is called from one goroutine; what it is given is
+	// only valid during the call.
+	Output func([]byte)
+
+	// UID and GID are those of the process where the host runs as root; zero
+	// means Nobody. Best is a user that nothing else runs as. A file handed
+	// over for writing is that user's while the process runs.
+	UID, GID int
+
+	// BestEffort runs the process also where a layer is not available.
+	BestEffort bool
+}
+
+// A Result tells how a process ended.
+type Result struct {
+	// Layers are the names of the layers that were active.
+	Layers []string
+	// ExitCode is the exit status, or -1 when a signal ended the process.
+	ExitCode int
+	// Signal is the signal that ended it, or 0.
+	Signal syscall.Signal
+	// Limit names the limit that ended it, or is empty: LimitCPU and so on.
+	// A process that met its limits of memory or file size and went on to
+	// fail in its own words is not counted.
+	Limit string
+	// Stdout and Stderr are the last 64 KiB of each.
+	Stdout, Stderr []byte
+
+	// UserTime and SystemTime are what it used, and Wall how long it took.
+	UserTime, SystemTime, Wall time.Duration
+}
+
+// The values of Result.Limit.
+const (
+	LimitCPU        = "cpu"
+	LimitFileSize   = "file-size"
+	LimitDeadline   = "deadline"
+	LimitNoProgress = "no-progress"
+)
+
+// A LayerError says that the host cannot give a layer of confinement. It
+// matches errors.ErrUnsupported.
+type LayerError struct {
+	Layer  string // LayerLandlock and so on
+	Reason string // why it is missing
+	Hint   string // what to do about it
+}
+
+// Error implements error.
+func (e *LayerError) Error() string {
+	return fmt.Sprintf("confinement layer %s is not available: %s", e.Layer, e.Reason)
+}
+
+// Is reports whether target is errors.ErrUnsupported.
+func (e *LayerError) Is(target error) bool { return target == errors.ErrUnsupported }
+
+// A LayerStatus tells whether this host can give a layer.
+type LayerStatus struct {
+	Name      string `json:"name"`
+	Available bool   `json:"available"`
+	// Version is the version of the kernel's interface, where it has one.
+	Version string `json:"version,omitempty"`
+	// Why says why the layer is not available, or is weaker than it could be.
+	Why string `json:"why,omitempty"`
+	// Remedy says what to do about it.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// check returns what is wrong with the description itself.
+func (s *Spec) check() error {
+	l := s.Limits
+	switch {
+	case !filepath.IsAbs(s.Path):
+		return fmt.Errorf("confine: program %q is not an absolute path", s.Path)
+	case l.CPU <= 0 || l.AddressSpace <= 0 || l.FileSize < 0 || l.OpenFiles <= 0:
+		return fmt.Errorf("confine: limits %+v are not positive", l)
+	case s.Deadline < 0 || s.Watchdog < 0 || s.Deadline+s.Watchdog == 0:
+		return errors.New("confine: neither a deadline nor a watchdog is set")
+	case s.UID < 0 || s.GID < 0:
+		return fmt.Errorf("confine: user %d, group %d", s.UID, s.GID)
+	}
+	for i, f := range s.Files {
+		if f.File == nil {
+			return fmt.Errorf("confine: no file for descriptor %d", 3+i)
+		}
+	}
+	return nil
+}

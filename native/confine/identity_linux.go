@@ -1,0 +1,213 @@
+package confine
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// An identity is who the process is, and what belongs to it while it runs.
+type identity struct {
+	user *syscall.Credential // nil: the host's own
+	keep []uintptr           // capabilities that it holds
+	lent []loan
+}
+
+// A loan is a file whose owner is changed while the process runs.
+type loan struct {
+	file     *os.File
+	uid, gid int
+}
+
+// newIdentity decides who the process is: the user of the specification
+// where the host is root and the uid layer is asked for, else the host's own.
+//
+// A file is handed over by descriptor, but tools open it again by the name
+// /dev/fd/N, and the kernel checks that as it would any open: a file for
+// writing is therefore the process's own while it runs, and one for reading
+// that is private (libvirt's images, say) needs the capability to read what
+// is not one's own. Landlock keeps that from reaching other files.
+func newIdentity(s Spec, otherUser bool) (*identity, error) {
+	id := &identity{}
+	uid := os.Geteuid()
+	if otherUser {
+		user, group := orNobody(s.UID), orNobody(s.GID)
+		id.user = &syscall.Credential{Uid: uint32(user), Gid: uint32(group)}
+		uid = user
+	}
+	for i, f := range s.Files {
+		var st unix.Stat_t
+		if err := control(f.File, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
+			return nil, fmt.Errorf("descriptor %d: %w", 3+i, err)
+		}
+		switch {
+		case int(st.Uid) == uid:
+		case f.Access == ReadWrite && otherUser && st.Mode&unix.S_IFMT == unix.S_IFREG:
+			id.lent = append(id.lent, loan{file: f.File, uid: int(st.Uid), gid: int(st.Gid)})
+		case f.Access == ReadOnly && st.Mode&0o004 == 0 && len(id.keep) == 0:
+			if c, ok := readCapability(); ok {
+				id.keep = []uintptr{c}
+			}
+		}
+	}
+	return id, nil
+}
+
+// orNobody returns the id, or Nobody for none.
+func orNobody(id int) int {
+	if id == 0 {
+		return Nobody
+	}
+	return id
+}
+
+// readCapability returns the least capability this host has by which a file
+// can be read whatever its mode.
+func readCapability() (uintptr, bool) {
+	for _, c := range []int{unix.CAP_DAC_READ_SEARCH, unix.CAP_DAC_OVERRIDE} {
+		if hasCapability(c) {
+			return uintptr(c), true
+		}
+	}
+	return 0, false
+}
+
+// lend gives the process the files that are to be its own.
+func (id *identity) lend() error {
+	for i, l := range id.lent {
+		err := control(l.file, func(fd int) error { return unix.Fchown(fd, int(id.user.Uid), int(id.user.Gid)) })
+		if err != nil {
+			id.lent = id.lent[:i]
+			return errors.Join(fmt.Errorf("lend %s to user %d: %w", l.file.Name(), id.user.Uid, err), id.takeBack())
+		}
+	}
+	return nil
+}
+
+// takeBack gives the files to those who owned them.
+func (id *identity) takeBack() error {
+	var errs []error
+	for _, l := range id.lent {
+		if err := control(l.file, func(fd int) error { return unix.Fchown(fd, l.uid, l.gid) }); err != nil {
+			errs = append(errs, fmt.Errorf("take %s back from user %d: %w", l.file.Name(), id.user.Uid, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// dropCapabilities leaves the calling thread, and what it starts, no
+// capabilities but those to keep. A process that becomes another user loses
+// its own by that; until then it needs them.
+func (id *identity) dropCapabilities() error {
+	if id.user != nil {
+		return nil
+	}
+	var keep [2]unix.CapUserData
+	for _, c := range id.keep {
+		keep[c/32].Permitted |= 1 << (c % 32)
+	}
+	for i := range keep {
+		keep[i].Effective = keep[i].Permitted
+	}
+	// Ambient capabilities are a subset of the inheritable ones, which go.
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	return os.NewSyscallError("capset", unix.Capset(&header, &keep[0]))
+}
+
+// hasCapability tells whether the calling thread may use a capability.
+func hasCapability(c int) bool {
+	var data [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	return unix.Capget(&header, &data[0]) == nil && data[c/32].Effective&(1<<(c%32)) != 0
+}
+
+// dumpable guards the attribute of the host that says whether its memory may
+// be looked at. Until its exec a child shares the host's memory; becoming
+// another user clears the attribute, for both. Meanwhile it must stay so: it
+// keeps that user's other processes away from the host's memory.
+var dumpable sync.Mutex
+
+// guardDumpable must be called before a process is started as another user,
+// and what it returns after its exec.
+func guardDumpable() (restore func()) {
+	dumpable.Lock()
+	before, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	return func() {
+		if err == nil && before == 1 {
+			unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+		}
+		dumpable.Unlock()
+	}
+}
+
+// uidStatus tells whether a process can be given another user here.
+func uidStatus(uid, gid int) LayerStatus {
+	s := LayerStatus{Name: LayerUID}
+	if os.Geteuid() != 0 {
+		s.Why = "not needed: this host does not run as root"
+		return s
+	}
+	for _, need := range []struct {
+		capability int
+		name       string
+	}{
+		{unix.CAP_SETUID, "CAP_SETUID"}, {unix.CAP_SETGID, "CAP_SETGID"}, {unix.CAP_CHOWN, "CAP_CHOWN"}, {unix.CAP_KILL, "CAP_KILL"},
+	} {
+		if !hasCapability(need.capability) {
+			s.Why = "root without " + need.name
+			s.Remedy = "run as an unprivileged user, or grant " + need.name
+			return s
+		}
+	}
+	for _, m := range []struct {
+		file string
+		id   int
+	}{{"/proc/self/uid_map", orNobody(uid)}, {"/proc/self/gid_map", orNobody(gid)}} {
+		if ok, err := mapped(m.file, m.id); err != nil || !ok {
+			s.Why = fmt.Sprintf("id %d does not exist in this user namespace (%s)", m.id, m.file)
+			s.Remedy = "map it, or name a user that exists here"
+			return s
+		}
+	}
+	s.Available = true
+	return s
+}
+
+// mapped tells whether an id exists in the user namespace, by its map
+// (user_namespaces(7): lines of first id inside, first id outside, count).
+func mapped(file string, id int) (bool, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		var inside, outside, count int64
+		if _, err := fmt.Sscan(lines.Text(), &inside, &outside, &count); err != nil {
+			return false, fmt.Errorf("%s: %w", file, err)
+		}
+		if int64(id) >= inside && int64(id) < inside+count {
+			return true, nil
+		}
+	}
+	return false, lines.Err()
+}
+
+// control calls f with the descriptor of an open file.
+func control(file *os.File, f func(fd int) error) error {
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := conn.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}

@@ -1,0 +1,42 @@
+package confine
+
+import (
+	"fmt"
+	"os"
+)
+
+// Layers tells, for each layer, whether this host can give it, and what to do
+// where it cannot. It restricts nothing.
+func Layers() []LayerStatus { return layerStatus(0, 0) }
+
+// layerStatus is Layers for a process of this user and group.
+func layerStatus(uid, gid int) []LayerStatus {
+	return []LayerStatus{
+		limitsStatus(),
+		// In every kernel that has filters (prctl(2): Linux 3.5).
+		{Name: LayerNoNewPrivs, Available: true},
+		{Name: LayerCapabilities, Available: true},
+		uidStatus(uid, gid),
+		landlockStatus(),
+		seccompStatus(),
+	}
+}
+
+// choose returns the layers a process gets, or the error of the first that is
+// missing.
+func choose(s Spec) ([]string, error) {
+	var active []string
+	for _, layer := range layerStatus(s.UID, s.GID) {
+		switch {
+		case layer.Available:
+			active = append(active, layer.Name)
+		case layer.Name == LayerUID && os.Geteuid() != 0, s.BestEffort:
+		default:
+			return nil, &LayerError{
+				Layer: layer.Name, Reason: layer.Why,
+				Hint: fmt.Sprintf("%s; best effort runs without this layer", layer.Remedy),
+			}
+		}
+	}
+	return active, nil
+}

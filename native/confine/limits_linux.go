@@ -1,0 +1,115 @@
+package confine
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// threadStack is the soft limit of the stack, in bytes, which C libraries
+// take as the size of every thread's. The usual 8 MiB is most of what
+// qemu-img needs of its address space.
+const threadStack = 1 << 20
+
+// A bound is one resource limit.
+type bound struct {
+	name       string
+	resource   int
+	soft, hard uint64
+}
+
+// bounds returns the resource limits of a process. The soft limit of CPU
+// time ends it by SIGXCPU, which tells the cause; the hard one, a second
+// later, by SIGKILL.
+func (l Limits) bounds() []bound {
+	cpu := uint64((l.CPU + time.Second - 1) / time.Second)
+	as, size, files := uint64(l.AddressSpace), uint64(l.FileSize), uint64(l.OpenFiles)
+	return []bound{
+		{"cpu", unix.RLIMIT_CPU, cpu, cpu + 1},
+		{"address space", unix.RLIMIT_AS, as, as},
+		{"file size", unix.RLIMIT_FSIZE, size, size},
+		{"open files", unix.RLIMIT_NOFILE, files, files},
+		{"stack", unix.RLIMIT_STACK, threadStack, unix.RLIM_INFINITY},
+		{"core", unix.RLIMIT_CORE, 0, 0},
+	}
+}
+
+// setLimits sets the limits of a process. Limits that it already has are
+// only ever lowered.
+func setLimits(pid int, l Limits) error {
+	for _, b := range l.bounds() {
+		var old unix.Rlimit
+		if err := unix.Prlimit(pid, b.resource, nil, &old); err != nil {
+			return fmt.Errorf("read the %s limit: %w", b.name, err)
+		}
+		limit := unix.Rlimit{Cur: min(b.soft, old.Max), Max: min(b.hard, old.Max)}
+		if err := unix.Prlimit(pid, b.resource, &limit, nil); err != nil {
+			return fmt.Errorf("set the %s limit: %w", b.name, err)
+		}
+	}
+	return nil
+}
+
+// awaitExec waits until a process that was started traced has stopped, after
+// its exec and before its first instruction. The calling thread must be the
+// one that started it, and stay so until detach.
+func awaitExec(pid int) error {
+	var status unix.WaitStatus
+	for {
+		_, err := unix.Wait4(pid, &status, 0, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return os.NewSyscallError("wait4", err)
+		}
+		if !status.Stopped() {
+			return fmt.Errorf("ended before it began, wait status %#x", uint32(status))
+		}
+		return nil
+	}
+}
+
+// limitsStatus tells whether limits can be set here.
+func limitsStatus() LayerStatus {
+	s := LayerStatus{Name: LayerLimits, Available: true}
+	// Yama (Documentation/admin-guide/LSM/Yama.rst) refuses PTRACE_TRACEME
+	// from scope 2 on, unless the parent has CAP_SYS_PTRACE, and always at 3.
+	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	if err == nil {
+		switch value := strings.TrimSpace(string(scope)); {
+		case value == "3", value == "2" && !hasCapability(unix.CAP_SYS_PTRACE):
+			s.Available = false
+			s.Why = "a process cannot be stopped before its first instruction: kernel.yama.ptrace_scope is " + value
+			s.Remedy = "set kernel.yama.ptrace_scope to 1"
+		}
+	}
+	return s
+}
+
+// onOwnThread runs f on a thread that runs nothing else, neither before nor
+// after: the thread ends when f returns. What f does to its thread reaches
+// nothing but f and the processes it starts, for the Go runtime never clones
+// a locked thread.
+func onOwnThread(f func()) {
+	done := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			// The main thread does not end when its goroutine does, and is
+			// what /proc shows of the process. Occupy it, so that f gets
+			// another one.
+			defer runtime.UnlockOSThread()
+			onOwnThread(f)
+			close(done)
+			return
+		}
+		defer close(done)
+		f()
+	}()
+	<-done
+}

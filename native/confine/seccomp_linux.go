@@ -1,0 +1,146 @@
+package confine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The filter is assembled here rather than by a library: it is the rule that
+// matters most, and the assembler we tried (elastic/go-seccomp-bpf 1.6.0)
+// compares a system call's *argument* with the next system call's number once
+// a condition has failed, so that an argument of the right value is a way
+// past the list. TestFilterArgumentIsNoNumber guards ours.
+
+// A rule allows a system call, if all conditions hold; where they do not, the
+// call fails with refusal.
+type rule struct {
+	number  uintptr
+	when    []condition
+	refusal unix.Errno
+}
+
+// A condition holds when the masked argument equals value.
+type condition struct {
+	arg         int // 0 to 5
+	mask, value uint64
+}
+
+// equals is the condition that an argument of 32 bits has a value. The upper
+// half is not looked at, as the kernel does not look at it either.
+func equals(arg int, value uint32) condition {
+	return condition{arg: arg, mask: math.MaxUint32, value: uint64(value)}
+}
+
+// unknownCall is the error of every call that is not on the list. It is
+// ENOSYS because that is the answer C libraries know: one newer than the list
+// falls back from a call that the kernel seems not to have, but fails for
+// good when told EPERM. Killing is no option: the host's own thread runs
+// under the filter until the process has ended.
+const unknownCall = unix.ENOSYS
+
+// Offsets in struct seccomp_data (linux/seccomp.h).
+const (
+	dataNumber = 0
+	dataArch   = 4
+	dataArgs   = 16
+)
+
+// assemble returns the classic BPF program of the rules: a list of
+// comparisons, each of which is complete in itself and leaves nothing behind
+// for the next. Several rules for one number are alternatives.
+func assemble(auditArch uint32, rules []rule) []unix.SockFilter {
+	var p program
+	p.load(dataArch)
+	p.unless(auditArch, 1)
+	p.refuse(unknownCall)
+	p.load(dataNumber)
+	for i, r := range rules {
+		var body program
+		for j, c := range r.when {
+			// Skip what is left of the conditions, and the verdict.
+			left := 1 + 6*(len(r.when)-1-j)
+			body.test(dataArgs+8*uint32(c.arg)+highHalf, uint32(c.mask>>32), uint32(c.value>>32), left+3)
+			body.test(dataArgs+8*uint32(c.arg)+lowHalf, uint32(c.mask), uint32(c.value), left)
+		}
+		body.allow()
+		if len(r.when) > 0 {
+			if i+1 < len(rules) && rules[i+1].number == r.number {
+				body.load(dataNumber)
+			} else {
+				body.refuse(r.refusal)
+			}
+		}
+		p.skipUnless(uint32(r.number), len(body))
+		p = append(p, body...)
+	}
+	p.refuse(unknownCall)
+	return p
+}
+
+// program is a filter being written. The accumulator holds the call's number
+// wherever a rule begins.
+type program []unix.SockFilter
+
+func (p *program) add(code uint16, k uint32, jt, jf int) {
+	*p = append(*p, unix.SockFilter{Code: code, Jt: uint8(jt), Jf: uint8(jf), K: k})
+}
+
+// load puts the word at an offset of seccomp_data into the accumulator.
+func (p *program) load(offset uint32) { p.add(unix.BPF_LD|unix.BPF_W|unix.BPF_ABS, offset, 0, 0) }
+
+// unless skips n instructions when the accumulator equals k.
+func (p *program) unless(k uint32, n int) { p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, n, 0) }
+
+// skipUnless skips n instructions unless the accumulator equals k.
+func (p *program) skipUnless(k uint32, n int) {
+	p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, 0, n)
+}
+
+// test skips n instructions unless the masked word at offset equals value.
+// It is three instructions long.
+func (p *program) test(offset, mask, value uint32, n int) {
+	p.load(offset)
+	p.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, mask, 0, 0)
+	p.skipUnless(value, n)
+}
+
+func (p *program) allow() { p.add(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_ALLOW, 0, 0) }
+
+func (p *program) refuse(errno unix.Errno) {
+	p.add(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_ERRNO|uint32(errno), 0, 0)
+}
+
+// installFilter puts the filter on the calling thread, which must have
+// no-new-privs or CAP_SYS_ADMIN. Threads and processes it starts inherit it.
+func installFilter(filter []unix.SockFilter) error {
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&prog))); errno != 0 {
+		return fmt.Errorf("install the seccomp filter: %w", errno)
+	}
+	return nil
+}
+
+// seccompStatus tells whether filters can be used here.
+func seccompStatus() LayerStatus {
+	s := LayerStatus{Name: LayerSeccomp}
+	action := uint32(unix.SECCOMP_RET_ERRNO)
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action)))
+	switch {
+	case auditArch == 0:
+		s.Why = "there is no list of system calls for this processor"
+		s.Remedy = "use amd64 or arm64"
+	case errors.Is(errno, unix.ENOSYS) || errors.Is(errno, unix.EINVAL):
+		s.Why = "the kernel has no seccomp filters"
+		s.Remedy = "use a kernel 4.14 or newer, built with CONFIG_SECCOMP_FILTER"
+	case errno != 0:
+		s.Why = fmt.Sprintf("seccomp: %v", errno)
+		s.Remedy = "allow the system call seccomp, perhaps in the profile of the container this runs in"
+	default:
+		s.Available = true
+	}
+	return s
+}

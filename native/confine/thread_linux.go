@@ -1,0 +1,212 @@
+package confine
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A launch is a process about to be started: everything that can be made
+// ready before the thread it starts from is restricted.
+type launch struct {
+	spec    Spec
+	layers  []string
+	id      *identity
+	ruleset *ruleset          // nil without Landlock
+	filter  []unix.SockFilter // nil without seccomp
+	fds     []int             // of the process, in order
+	opened  []int             // of those, the ones to close
+	table   []uintptr         // of descriptors, for the start
+}
+
+// newLaunch makes a process ready. It must be closed.
+func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err error) {
+	l := &launch{spec: s, layers: layers}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if l.id, err = newIdentity(s, l.has(LayerUID)); err != nil {
+		return nil, err
+	}
+	null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: os.DevNull, Err: err}
+	}
+	l.opened = append(l.opened, null)
+	l.fds = append(l.fds, null, stdout.write, stderr.write)
+	for i, f := range s.Files {
+		// A copy, so that the caller closing its file does no harm.
+		var fd int
+		err := control(f.File, func(from int) (err error) {
+			fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 0)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("descriptor %d: %w", 3+i, err)
+		}
+		l.opened = append(l.opened, fd)
+		l.fds = append(l.fds, fd)
+	}
+	l.table = onlyThese(l.fds)
+	if l.has(LayerLandlock) {
+		if err := l.allowFiles(); err != nil {
+			return nil, err
+		}
+	}
+	if l.has(LayerSeccomp) {
+		l.filter = filter(l.id.user != nil || len(l.id.keep) > 0)
+	}
+	return l, nil
+}
+
+func (l *launch) has(layer string) bool { return slices.Contains(l.layers, layer) }
+
+// allowFiles makes the ruleset: the program and the files handed over.
+func (l *launch) allowFiles() (err error) {
+	if l.ruleset, err = newRuleset(); err != nil {
+		return err
+	}
+	if err := l.ruleset.allowProgram(l.spec.Path); err != nil {
+		return err
+	}
+	for i, f := range l.spec.Files {
+		rights := uint64(readFile)
+		if f.Access == ReadWrite {
+			rights = writeFile
+		}
+		if err := l.ruleset.allow(l.fds[3+i], rights); err != nil {
+			return fmt.Errorf("descriptor %d: %w", 3+i, err)
+		}
+	}
+	return nil
+}
+
+func (l *launch) close() {
+	for _, fd := range l.opened {
+		unix.Close(fd)
+	}
+	if l.ruleset != nil {
+		l.ruleset.close()
+	}
+}
+
+// restrict puts the layers that a process inherits on the calling thread,
+// which is never to run anything else again.
+func (l *launch) restrict() error {
+	if l.has(LayerNoNewPrivs) {
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return fmt.Errorf("no-new-privs: %w", err)
+		}
+	}
+	if l.ruleset != nil {
+		if err := l.ruleset.restrict(); err != nil {
+			return err
+		}
+	}
+	if l.has(LayerCapabilities) && l.id.user == nil {
+		if err := l.id.dropCapabilities(); err != nil {
+			return err
+		}
+	}
+	if l.filter != nil {
+		return installFilter(l.filter)
+	}
+	return nil
+}
+
+// start restricts the calling thread and starts the process from it. When it
+// returns, the process has its limits and runs.
+func (l *launch) start() (pid int, err error) {
+	settled := func() {}
+	if l.id.user != nil {
+		settled = guardDumpable()
+	}
+	if err := l.restrict(); err != nil {
+		onOwnThread(settled)
+		return 0, err
+	}
+	limited := l.has(LayerLimits)
+	pid, _, err = syscall.StartProcess(l.spec.Path, append([]string{filepath.Base(l.spec.Path)}, l.spec.Args...), &syscall.ProcAttr{
+		Dir:   "/",
+		Env:   l.spec.Env,
+		Files: l.table,
+		Sys: &syscall.SysProcAttr{
+			Setpgid:     true,
+			Pdeathsig:   syscall.SIGKILL,
+			Ptrace:      limited,
+			Credential:  l.id.user,
+			AmbientCaps: l.id.keep,
+		},
+	})
+	if err != nil {
+		onOwnThread(settled)
+		return 0, err
+	}
+	// What is left to do is refused on this thread by now.
+	var limitErr error
+	if limited {
+		limitErr = awaitExec(pid)
+	}
+	onOwnThread(func() {
+		settled()
+		if limited && limitErr == nil {
+			limitErr = l.limit(pid)
+		}
+	})
+	if limited && limitErr == nil {
+		limitErr = os.NewSyscallError("ptrace detach", unix.PtraceDetach(pid))
+	}
+	if limitErr != nil {
+		unix.Kill(pid, unix.SIGKILL)
+		reap(pid)
+		return 0, fmt.Errorf("limits: %w", limitErr)
+	}
+	return pid, nil
+}
+
+// limit sets the limits of the process, from a thread of its own. A process
+// of another user takes limits from those whose *real* ids are that user's
+// (prlimit(2)), or with a capability that few hosts have. The effective user
+// stays root, so that the thread is no more open to that user than before.
+func (l *launch) limit(pid int) error {
+	if user := l.id.user; user != nil {
+		const keep = ^uintptr(0)
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(user.Gid), keep, keep); errno != 0 {
+			return os.NewSyscallError("setresgid", errno)
+		}
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(user.Uid), keep, keep); errno != 0 {
+			return os.NewSyscallError("setresuid", errno)
+		}
+	}
+	return setLimits(pid, l.spec.Limits)
+}
+
+// onlyThese returns the descriptors for syscall.ProcAttr, and behind them as
+// many to be closed as it takes: the Go runtime leaves those open that the
+// host itself inherited, or that a C library opened, without close-on-exec.
+func onlyThese(fds []int) []uintptr {
+	const closed = ^uintptr(0)
+	var list []uintptr
+	for _, fd := range fds {
+		list = append(list, uintptr(fd))
+	}
+	// Without /proc no tool could open what it is handed either.
+	open, _ := os.ReadDir("/proc/self/fd")
+	for _, entry := range open {
+		fd, err := strconv.Atoi(entry.Name())
+		if err != nil || fd < len(list) {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			list = append(list, slices.Repeat([]uintptr{closed}, fd+1-len(list))...)
+		}
+	}
+	return list
+}

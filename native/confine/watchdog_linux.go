@@ -1,0 +1,74 @@
+package confine
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A watchdog notices that a process has stopped getting anywhere: it used no
+// processor time and moved no data for the time allowed. A process that is
+// busy with nothing is for the CPU limit to end.
+type watchdog struct {
+	pid     int
+	allowed time.Duration
+	files   []*os.File // that the process writes
+	last    progress
+	since   time.Time
+}
+
+// progress is what only grows while a process gets somewhere.
+type progress struct {
+	ticks       uint64 // of processor time, 10 ms each: coarse on purpose
+	read, wrote uint64 // bytes; 0 where the host may not know
+	stored      int64  // blocks and bytes of the files it writes
+}
+
+func newWatchdog(pid int, s Spec) *watchdog {
+	w := &watchdog{pid: pid, allowed: s.Watchdog, since: time.Now()}
+	for _, f := range s.Files {
+		if f.Access == ReadWrite {
+			w.files = append(w.files, f.File)
+		}
+	}
+	return w
+}
+
+// stalled tells whether nothing has changed for as long as is allowed.
+func (w *watchdog) stalled(now time.Time) bool {
+	if p := w.look(); p != w.last {
+		w.last, w.since = p, now
+		return false
+	}
+	return now.Sub(w.since) >= w.allowed
+}
+
+// look samples the process. What cannot be read counts as unchanged.
+func (w *watchdog) look() progress {
+	var p progress
+	// proc_pid_stat(5): the name, in parentheses, may hold anything; utime
+	// and stime are the 12th and 13th fields behind it.
+	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.pid)); err == nil {
+		if fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])); len(fields) > 12 {
+			var user, system uint64
+			fmt.Sscan(fields[11], &user)
+			fmt.Sscan(fields[12], &system)
+			p.ticks = user + system
+		}
+	}
+	// proc_pid_io(5): "rchar: N\nwchar: N\n…", of all calls that read or write.
+	if io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", w.pid)); err == nil {
+		fmt.Sscanf(string(io), "rchar: %d\nwchar: %d\n", &p.read, &p.wrote)
+	}
+	for _, f := range w.files {
+		var st unix.Stat_t
+		if control(f, func(fd int) error { return unix.Fstat(fd, &st) }) == nil {
+			p.stored += st.Blocks + st.Size
+		}
+	}
+	return p
+}

@@ -1,0 +1,88 @@
+// Package destination is a file that appears when it is complete, or not at
+// all.
+//
+// What it protects: what is at the destination's name already, and whoever
+// reads it. A job writes to a file that has no name (or, on file systems that
+// cannot do that, an unguessable one); Commit gives it its name once its data
+// is on disk. Nothing is ever written through a name that was there before:
+// an existing file is only replaced when the caller says so, a symbolic link
+// or a special file never, and the source of the job never, by whatever name.
+//
+// The folder is held open from Create on, so that moving or replacing it does
+// not redirect the file. The last check and the naming are one step of the
+// kernel when nothing is to be replaced. When something is, a change of it in
+// between is noticed but for the moment between the check and the rename; at
+// worst the rename replaces a name that appeared in that moment, never what a
+// link points to.
+//
+// What it does not promise: a process that is killed on a file system without
+// nameless files (NFS, FUSE and some others) leaves its temporary file behind,
+// named ".assay-" and 26 letters and digits.
+//
+// Block devices are not destinations of this package. It is a matter of
+// Linux; elsewhere Create fails with an error that matches
+// errors.ErrUnsupported.
+package destination
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Overwrite says what may happen to a file that has the destination's name.
+type Overwrite bool
+
+const (
+	// Keep refuses the destination (*ExistsError).
+	Keep Overwrite = false
+	// Replace lets Commit replace the file, if it is a regular one.
+	Replace Overwrite = true
+)
+
+// An ExistsError says that there is a file of this name already.
+type ExistsError struct{ Path string }
+
+// Error implements error.
+func (e *ExistsError) Error() string { return fmt.Sprintf("destination %s exists", e.Path) }
+
+// Hint says what to do about it.
+func (e *ExistsError) Hint() string { return "choose another name, or allow it to be overwritten" }
+
+// A SymlinkError says that the destination is a symbolic link.
+type SymlinkError struct{ Path string }
+
+// Error implements error.
+func (e *SymlinkError) Error() string {
+	return fmt.Sprintf("destination %s is a symbolic link", e.Path)
+}
+
+// Hint says what to do about it.
+func (e *SymlinkError) Hint() string { return "name the file it points to" }
+
+// A SourceError says that the destination is the source itself, perhaps by
+// another of its names.
+type SourceError struct{ Path string }
+
+// Error implements error.
+func (e *SourceError) Error() string { return fmt.Sprintf("destination %s is the source", e.Path) }
+
+// Hint says what to do about it.
+func (e *SourceError) Hint() string { return "choose another name: a source is never changed" }
+
+// A KindError says that the destination is neither absent nor a regular
+// file. It matches errors.ErrUnsupported.
+type KindError struct {
+	Path string
+	Kind string // "a folder", "a block device"
+}
+
+// Error implements error.
+func (e *KindError) Error() string {
+	return fmt.Sprintf("destination %s is %s, not a regular file", e.Path, e.Kind)
+}
+
+// Hint says what to do about it.
+func (e *KindError) Hint() string { return "name a file that does not exist yet" }
+
+// Is reports whether target is errors.ErrUnsupported.
+func (e *KindError) Is(target error) bool { return target == errors.ErrUnsupported }

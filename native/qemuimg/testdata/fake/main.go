@@ -1,0 +1,48 @@
+// Command fake stands in for qemu-img in tests; the name it is started by
+// says what it does.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+func main() {
+	name := filepath.Base(os.Args[0])
+	if len(os.Args) > 1 && os.Args[1] == "--version" {
+		switch name {
+		case "old":
+			fmt.Println("qemu-img version 4.2.1 (Debian 1:4.2-3)")
+		case "odd":
+			fmt.Println("\x1b[31mhello")
+		case "mute":
+			os.Exit(1)
+		default:
+			fmt.Println("qemu-img version 9.1")
+		}
+		return
+	}
+	switch name {
+	case "hang":
+		time.Sleep(time.Hour)
+	case "spin":
+		for {
+		}
+	case "killed":
+		syscall.Kill(os.Getpid(), syscall.SIGKILL) // refused by the filter
+		var p *int
+		*p = 1
+	case "full":
+		fmt.Fprintln(os.Stderr, "qemu-img: error while writing: No space left on device")
+		os.Exit(1)
+	case "quota":
+		fmt.Fprintln(os.Stderr, "qemu-img: error while writing: Disk quota exceeded")
+		os.Exit(1)
+	case "hostile":
+		fmt.Fprint(os.Stderr, "first\n\x1b]0;title\a ", "last\n")
+		os.Exit(1)
+	}
+}
