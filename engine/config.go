@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"runtime"
+	"slices"
+
+	"github.com/assay-dev/assay/engine/sandbox"
+)
+
+// Config says how an engine works. It is immutable: every With method returns
+// a changed copy. Errors surface in New.
+type Config struct {
+	policy       Policy
+	probes       []ProbeSource
+	sandbox      sandbox.Config
+	spoolDir     string
+	qemuImg      string
+	maxRuns      int
+	maxProcesses int
+	maxSpool     int64
+	maxMetadata  int64
+}
+
+// ProbeSource is a probe module that a host adds to the shipped ones. It runs
+// on the interpreter unless the sandbox configuration allows otherwise.
+type ProbeSource struct {
+	Wasm []byte
+}
+
+// NewConfig returns the defaults: the strict policy, the shipped probes, the
+// sandbox in automatic mode, no spool folder, qemu-img found on PATH, as many
+// probe runs at a time as there are processors times two, as many child
+// processes as there are processors, 64 GiB of spool and 256 MiB of mapping
+// tables walked for one image.
+func NewConfig() *Config {
+	return &Config{
+		policy:       Strict(),
+		maxRuns:      2 * runtime.GOMAXPROCS(0),
+		maxProcesses: runtime.GOMAXPROCS(0),
+		maxSpool:     64 << 30,
+		maxMetadata:  256 << 20,
+	}
+}
+
+func (c *Config) with(change func(*Config)) *Config {
+	copied := *c
+	copied.probes = slices.Clone(c.probes)
+	change(&copied)
+	return &copied
+}
+
+// WithPolicy sets the policy.
+func (c *Config) WithPolicy(p Policy) *Config { return c.with(func(c *Config) { c.policy = p }) }
+
+// WithProbe adds a third-party probe to the shipped ones.
+func (c *Config) WithProbe(p ProbeSource) *Config {
+	return c.with(func(c *Config) { c.probes = append(c.probes, p) })
+}
+
+// WithSandbox sets how probes are compiled and run.
+func (c *Config) WithSandbox(s sandbox.Config) *Config {
+	return c.with(func(c *Config) { c.sandbox = s })
+}
+
+// WithSpoolDir names the folder for temporary copies of streams and of
+// sources that are not files. There is no default: what needs it fails with
+// an error that names this option. The folder must exist and should be
+// private to the caller (0700).
+func (c *Config) WithSpoolDir(dir string) *Config {
+	return c.with(func(c *Config) { c.spoolDir = dir })
+}
+
+// WithQemuImg names the qemu-img binary, instead of the one on PATH.
+func (c *Config) WithQemuImg(path string) *Config {
+	return c.with(func(c *Config) { c.qemuImg = path })
+}
+
+// WithMaxRuns bounds how many inspections run at a time; others wait.
+func (c *Config) WithMaxRuns(n int) *Config { return c.with(func(c *Config) { c.maxRuns = n }) }
+
+// WithMaxProcesses bounds how many child processes run at a time; others wait.
+func (c *Config) WithMaxProcesses(n int) *Config {
+	return c.with(func(c *Config) { c.maxProcesses = n })
+}
+
+// WithMaxSpool bounds the bytes that all spools of the engine hold together.
+func (c *Config) WithMaxSpool(bytes int64) *Config {
+	return c.with(func(c *Config) { c.maxSpool = bytes })
+}
+
+// WithMaxMetadata bounds the mapping tables that a deep inspection walks, in
+// bytes; an image with larger ones is rejected for its probe's budget.
+func (c *Config) WithMaxMetadata(bytes int64) *Config {
+	return c.with(func(c *Config) { c.maxMetadata = bytes })
+}

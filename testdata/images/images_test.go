@@ -1,0 +1,77 @@
+package images
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/assay-dev/assay/hostfuncs"
+)
+
+func TestCasesAreWellFormed(t *testing.T) {
+	seen := map[string]bool{}
+	fits := regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+	for _, c := range All() {
+		if seen[c.Name] || !fits.MatchString(c.Name) {
+			t.Errorf("%q: name is taken or unfit for a file name", c.Name)
+		}
+		seen[c.Name] = true
+		image := c.Build()
+		if !bytes.Equal(image, c.Build()) {
+			t.Errorf("%s: two builds differ", c.Name)
+		}
+		if len(image) > 1<<20 {
+			t.Errorf("%s: %d bytes, should stay below 1 MiB", c.Name, len(image))
+		}
+		if c.WantFinding != "" && hostfuncs.ByName(c.WantFinding) == nil {
+			t.Errorf("%s: no finding has the id %s", c.Name, c.WantFinding)
+		}
+	}
+}
+
+// The hostile cases differ from the valid image in what they say, so the
+// valid one must be right in the eyes of the tool that reads it.
+func TestValidQcow2AgainstQemuImg(t *testing.T) {
+	tool, err := exec.LookPath("qemu-img")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("qemu-img is not installed")
+	}
+	dir := t.TempDir()
+	for _, c := range Valid() {
+		if c.WantFormat != "qcow2" {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			path := filepath.Join(dir, c.Name)
+			image := c.Build()
+			if err := os.WriteFile(path, image, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command(tool, "check", "-f", "qcow2", path).CombinedOutput()
+			if err != nil || !strings.Contains(string(out), "No errors were found") {
+				t.Errorf("qemu-img check: %v\n%s", err, out)
+			}
+			out, err = exec.Command(tool, "info", "-f", "qcow2", "--output", "json", path).Output()
+			if err != nil {
+				t.Fatalf("qemu-img info: %v", err)
+			}
+			var info struct {
+				VirtualSize uint64 `json:"virtual-size"`
+			}
+			if err := json.Unmarshal(out, &info); err != nil {
+				t.Fatal(err)
+			}
+			if want := Get(image, Size); info.VirtualSize != want {
+				t.Errorf("virtual size %d, the header says %d", info.VirtualSize, want)
+			}
+		})
+	}
+}
