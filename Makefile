@@ -1,0 +1,101 @@
+# Assay: what a developer does, one target each. `make help` lists them.
+
+GO       ?= go
+# The Go tool leaves folders named testdata out of ./...; the generator of
+# images has tests of its own.
+PACKAGES := ./... ./testdata/images/...
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+FUZZTIME ?= 30s
+
+# Debian's toolchain, also where another one stands first on PATH: the
+# committed probes are built with it, and only it gives the same bytes.
+export RUSTC ?= /usr/bin/rustc
+export CARGO ?= /usr/bin/cargo
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what the build and the tests use (on Debian, as root; else say what is missing)
+	@.ci/setup
+
+.PHONY: build
+build: ## build the command into bin/assay
+	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/assay ./cmd/assay
+
+.PHONY: demo
+demo: setup build ## look at good and hostile images, and convert one
+	@docs/demo.sh
+
+.PHONY: probes
+probes: ## build the probes from source into probes/wasm
+	$(GO) run ./probes/internal/build
+
+.PHONY: probes-equal
+probes-equal: # fail when the committed probes are not what their source builds
+	@if [ -x "$(RUSTC)" ] || [ -n "$(CI)" ]; then \
+		echo '$(GO) run ./probes/internal/build -check'; \
+		$(GO) run ./probes/internal/build -check; \
+	else \
+		echo 'probes: not rebuilt, $(RUSTC) is not installed'; \
+	fi
+
+.PHONY: test
+test: setup probes-equal ## run the tests, real tools included (under 5 minutes)
+	$(GO) test $(PACKAGES)
+
+.PHONY: test-full
+test-full: test race cross fuzz ## all of the above, the race detector, other systems, short fuzzing (under 25 minutes)
+
+.PHONY: race
+race:
+	CGO_ENABLED=1 $(GO) test -race $(PACKAGES)
+
+# Inspection runs on every system; the native side is Linux's. s390x stands
+# for the big-endian ones.
+.PHONY: cross
+cross: ## build and vet for other systems and byte orders
+	@set -e; for target in linux/arm64 linux/s390x darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do \
+		echo "vet $$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) vet $(PACKAGES); \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build $(PACKAGES); \
+	done
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@set -e; for package in $$($(GO) list $(PACKAGES)); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "fuzz $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+.PHONY: generate
+generate: ## regenerate what is generated: tables, headers, docs
+	$(GO) generate $(PACKAGES)
+
+.PHONY: check
+check: ## formatting, vet, staticcheck, and that everything generated is up to date
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || \
+		{ echo "not formatted, run \`gofmt -w\`: $$unformatted"; exit 1; }
+	$(GO) vet $(PACKAGES)
+	$(GO) tool staticcheck $(PACKAGES)
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+	$(GO) run ./probes/internal/build -check
+	@before=$$(git status --porcelain; git diff); \
+	$(MAKE) --no-print-directory generate; \
+	after=$$(git status --porcelain; git diff); \
+	test "$$before" = "$$after" || \
+		{ git status --short; echo 'generated files were not up to date: commit what `make generate` made of them'; exit 1; }
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin probes/src/target

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/assay-dev/assay/engine"
+	"github.com/spf13/cobra"
+)
+
+type convertFlags struct {
+	engineFlags
+	json, overwrite, bestEffort bool
+	claim, to                   formatFlag
+	compress                    compressFlag
+	sizeLimit                   sizeFlag
+	progress                    progressFlag
+}
+
+func newConvert(env environment) *cobra.Command {
+	f := convertFlags{
+		claim:    formatFlag{parse: engine.ParseClaim},
+		to:       formatFlag{parse: engine.ParseFormat},
+		progress: "auto",
+	}
+	c := &cobra.Command{
+		Use:   "convert [flags] --to FORMAT SRC DST",
+		Short: "Vet an image, and convert it when it is accepted",
+		Long: `Convert inspects SRC with every mapping table, and only when it is accepted
+has a confined qemu-img write the disk it holds to DST. What was written is
+inspected again. SRC is never changed; DST appears only when it is complete.
+
+An image without a format of its own can only be taken at its word: converting
+a raw image needs --claim raw.
+
+Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
+		Example: `  assay convert --to raw disk.qcow2 disk.raw
+  assay convert --claim raw --to qcow2 --compress=zstd disk.img disk.qcow2`,
+		Args: exactly(cobra.ExactArgs(2)),
+		RunE: func(c *cobra.Command, args []string) error {
+			return f.run(c.Context(), env, args[0], args[1])
+		},
+	}
+	f.engineFlags.add(c)
+	flags := c.Flags()
+	flags.BoolVar(&f.json, "json", false, "print the result, or the report of a rejected image, as JSON")
+	flags.Var(&f.claim, "claim", "the `FORMAT` that SRC is said to be; another one rejects")
+	flags.Var(&f.to, "to", "the `FORMAT` of DST (required)")
+	flags.Var(&f.compress, "compress", "compress the data in DST with `TYPE`, zlib or zstd")
+	flags.Lookup("compress").NoOptDefVal = "zlib"
+	flags.Var(&f.sizeLimit, "size-limit", "fail when DST would be larger than `SIZE`, as in 10GiB")
+	flags.BoolVar(&f.overwrite, "overwrite", false, "replace DST if it is there")
+	flags.BoolVar(&f.bestEffort, "best-effort", false, "go on when this system lacks a layer of confinement")
+	flags.Var(&f.progress, "progress", "show progress in `MODE` auto (on a terminal), plain (a line now and then) or none")
+	_ = c.RegisterFlagCompletionFunc("claim", completeFormats)
+	_ = c.RegisterFlagCompletionFunc("to", completeFormats)
+	_ = c.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions(compressions, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(progressModes, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// compressions are the values of --compress.
+var compressions = []string{"zlib", "zstd"}
+
+type compressFlag string
+
+func (f *compressFlag) Set(text string) error {
+	if !slices.Contains(compressions, text) {
+		return fmt.Errorf("%q must be one of %s", text, strings.Join(compressions, ", "))
+	}
+	*f = compressFlag(text)
+	return nil
+}
+
+func (f *compressFlag) String() string { return string(*f) }
+func (f *compressFlag) Type() string   { return "TYPE" }
+
+func (f *convertFlags) run(ctx context.Context, env environment, src, dst string) error {
+	if f.to.format == "" {
+		return usageError{errors.New("--to is required: the format of DST")}
+	}
+	eng, err := f.newEngine(ctx, env)
+	if err != nil {
+		return err
+	}
+	defer eng.Close(context.WithoutCancel(ctx))
+	p := newPrinter(env, f.json)
+	result, err := f.convert(ctx, env, eng, src, dst)
+	if rejected, ok := errors.AsType[*engine.RejectedError](err); ok {
+		if err := p.report(rejected.Report); err != nil {
+			return err
+		}
+		return statusError(exitRejected)
+	}
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return ctx.Err()
+	case err != nil:
+		p.failure(src, err)
+		return statusError(exitFailed)
+	}
+	return p.converted(result)
+}
+
+func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine.Engine, src, dst string) (*engine.ConvertResult, error) {
+	source, file, err := opener{env.in, env.spoolDir}.open(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	image, err := eng.Vet(ctx, source, engine.Named(src), engine.Claim(f.claim.format))
+	if err != nil {
+		return nil, err
+	}
+	defer image.Close()
+	if image.Report().Format == engine.Raw && f.claim.format == "" {
+		return nil, hintedError{
+			fmt.Errorf("%s: no known format, and raw is not assumed", src),
+			"if it is a raw disk, say so: --claim raw",
+		}
+	}
+	for _, w := range image.Report().FindingsOf(engine.Warn) {
+		printWarning(env.err, fmt.Sprintf("%s: %s [%s]", src, w.Message, w.ID))
+	}
+	options := engine.ConvertOptions{
+		To: f.to.format, Compress: string(f.compress), Overwrite: f.overwrite,
+		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort,
+	}
+	if shown := newProgress(f.progress, env.err); shown != nil {
+		options.Progress = shown.update
+		defer shown.finish()
+	}
+	return eng.Convert(ctx, image, engine.ToFile(dst), options)
+}
+
+// converted prints the result of a conversion.
+func (p *printer) converted(r *engine.ConvertResult) error {
+	if p.json {
+		return p.object(r)
+	}
+	elapsed := time.Duration(r.DurationMicros) * time.Microsecond
+	_, err := fmt.Fprintf(p.out, "%s  %s -> %s: %s, %s, file %s\n  by      %s %s in %s\n  under   %s\n",
+		p.paint(green, "CONVERTED"), r.Source, r.Destination, r.Format, exactSize(r.VirtualSize), humanSize(r.Bytes),
+		r.Tool.Name, r.Tool.Version, elapsed.Round(time.Millisecond), strings.Join(r.Layers, ", "))
+	return err
+}
