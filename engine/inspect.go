@@ -107,31 +107,31 @@ func (e *Engine) look(ctx context.Context, open *openSource, o options) (report 
 	}
 	defer leave()
 	start := time.Now()
-	seen = newBlocks(open.reader, open.size, open.arrived)
+	looked := newBlocks(open.reader, open.size, open.arrived)
 	x := examinations.Get().(*examination)
 	defer x.recycle()
 	defer func() {
 		if err != nil {
-			seen.recycle()
+			looked.recycle()
 			report, seen, err = nil, nil, sourceError(o.name, err)
 		}
 	}()
-	if err := e.runHeaders(ctx, x, seen); err != nil {
+	if err := e.runHeaders(ctx, x, looked); err != nil {
 		return nil, nil, err
 	}
 	d := decide(x.matches)
 	if o.depth == Deep && d.chosen != nil {
-		if err := e.runDeep(ctx, d.chosen, x, seen); err != nil {
+		if err := e.runDeep(ctx, d.chosen, x, looked); err != nil {
 			return nil, nil, err
 		}
 	}
 	j := judgement{policy: &e.config.policy, options: o, size: open.size, decision: d, matches: x.matches}
 	report = j.report()
-	if report.Inspected, err = seen.inspected(o.digest); err != nil {
+	if report.Inspected, err = looked.inspected(o.digest); err != nil {
 		return nil, nil, err
 	}
 	report.ElapsedMicros = time.Since(start).Microseconds()
-	return report, seen, nil
+	return report, looked, nil
 }
 
 // runHeaders runs every probe whose signatures match, at header depth.

@@ -32,11 +32,15 @@ const (
 	fuelRefill = "refill"
 	fuelGlobal = "assay_fuel"
 
-	// fuelSlice is what one refill grants at most. The compiler cannot be
+	// fuelSlice is what one refill grants at most. Compiled code cannot be
 	// preempted within a slice, which holds up the garbage collector and with
-	// it the process: at 250 000 the delay is 0.2 ms in the median
+	// it the process: at 250 000 for 0.2 ms in the median
 	// (BenchmarkStopTheWorld), at four times that 2.6 ms at p99.
 	fuelSlice = 250_000
+	// fuelSliceInterpreted is the same for the interpreter, which can be
+	// preempted but takes some ten times as long to come to the next refill,
+	// where a cancelled run ends (BenchmarkCancel).
+	fuelSliceInterpreted = fuelSlice / 10
 )
 
 // Weights of instructions; what is not here weighs 1. In the compiler a unit

@@ -37,8 +37,8 @@ type Module struct {
 	metered     func() ([]byte, error)
 	interpreted func() (*code, error)
 	compiled    func() (*code, error)
-	// worn is what runs on the interpreter have cost so far; see compile.go.
-	worn atomic.Int64
+	// interpretedFuel is what runs on the interpreter have spent so far.
+	interpretedFuel atomic.Int64
 }
 
 // Load checks a module against the profile and reads its manifest. It compiles

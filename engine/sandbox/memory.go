@@ -28,6 +28,7 @@ type run struct {
 	fuel    api.MutableGlobal // what is left of what was granted
 	granted int64
 	budget  int64 // of fuel, for the whole run
+	slice   int64 // of fuel, for one refill
 
 	stopped error     // by a host function
 	stack   [3]uint64 // parameters and results

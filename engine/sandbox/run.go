@@ -73,7 +73,10 @@ func (m *Module) Run(ctx context.Context, in Input, out *Result) error {
 
 	r := s.take(m.parsed.pages)
 	defer s.give(r)
-	r.Context, r.call, r.budget = ctx, &out.call, budget.Fuel
+	r.Context, r.call, r.budget, r.slice = ctx, &out.call, budget.Fuel, fuelSlice
+	if code.runtime == s.interpreter {
+		r.slice = fuelSliceInterpreted
+	}
 	defer out.call.End()
 	head := in.Head[:min(len(in.Head), m.manifest.Window)]
 	if err = out.call.Reset(in.Image, budget, len(head)); err == nil {
@@ -82,7 +85,7 @@ func (m *Module) Run(ctx context.Context, in Input, out *Result) error {
 	out.Spent = out.call.Spent()
 	out.Spent.Fuel = min(r.spent(), budget.Fuel)
 	if code.runtime == s.interpreter {
-		m.worn.Add(instanceFuel + out.Spent.Fuel)
+		m.interpretedFuel.Add(out.Spent.Fuel)
 	}
 	if err == nil {
 		out.Records, err = hostfuncs.Decode(out.Records, out.call.Records(), m.manifest.Format)
@@ -235,7 +238,7 @@ func refill(ctx context.Context, _ []uint64) {
 	if spent > r.budget {
 		r.stop(&hostfuncs.BudgetError{Resource: hostfuncs.ResourceFuel, Limit: r.budget})
 	}
-	slice := min(fuelSlice, r.budget-spent)
+	slice := min(r.slice, r.budget-spent)
 	r.granted = spent + slice
 	r.fuel.Set(uint64(slice))
 }

@@ -186,7 +186,7 @@ func BenchmarkFuelUnit(b *testing.B) {
 		mod  *wb.Module
 	}{
 		{"tight-loop", loop(nil)},
-		{"loads", loop(wb.Code(wb.I32Const, 0, repeat(32, wb.I32Load, 0, 0)))},
+		{"loads", loop(wb.Code(wb.I32Const, 0, repeat(32, wb.I32Load, 0, 0), wb.Drop))},
 		{"divisions", loop(wb.Code(repeat(32, wb.LocalGet, 0, wb.I32Const, 7, wb.I32RemU, wb.Drop)))},
 		{"dependent-divisions", loop(wb.Code(wb.LocalGet, 1, repeat(32, wb.LocalGet, 1, 0x82), wb.Drop))},
 		{"calls", calls},
