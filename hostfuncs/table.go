@@ -60,7 +60,7 @@ func (k Kind) String() string { return kindNames[k] }
 // rows (go generate ./hostfuncs).
 type Entry struct {
 	// Key is the record key on the wire; 0 for findings that only the host
-	// makes and no probe may report.
+	// makes and no probe may report. Each format has 256 keys of its own.
 	Key uint16
 	// Kind is what the record carries.
 	Kind Kind
@@ -116,7 +116,12 @@ func LimitID(property string) string {
 // init builds the look-ups once; a broken table is a programming error that
 // the first test run shows.
 func init() {
-	for _, group := range [][]Entry{coreEntries, qcow2Entries, mbrEntries, gptEntries} {
+	for _, group := range [][]Entry{
+		coreEntries,
+		qcow2Entries,
+		mbrEntries,
+		gptEntries,
+	} {
 		for i := range group {
 			e := &group[i]
 			add(e)

@@ -36,13 +36,23 @@ func All() []Case { return append(Valid(), Hostile()...) }
 
 // Valid returns images that must be accepted at every depth.
 func Valid() []Case {
-	return slices.Concat(validQcow2(), validDisks())
+	return slices.Concat(
+		validQcow2(),
+		validDisks(),
+	)
 }
 
 // Hostile returns images with something to be said about them; most must be
 // rejected.
 func Hostile() []Case {
-	return slices.Concat(references(), qcow2Geometry(), qcow2Features(), qcow2Cut(), damagedDisks(), lookalikes())
+	return slices.Concat(
+		references(),
+		qcow2Geometry(),
+		qcow2Features(),
+		qcow2Cut(),
+		damagedDisks(),
+		lookalikes(),
+	)
 }
 
 // variant is a row of a table of qcow2 images.
