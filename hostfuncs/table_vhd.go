@@ -22,7 +22,7 @@ var vhdEntries = []Entry{
 	{Key: 0x0542, Kind: KindReference, Name: "vhd.parent-locator", Class: ExternalReference, Message: "parent locator {target}", Doc: "a Parent Locator Entry with a field that is not zero, of whatever platform code, in whatever type of disk; the target is the platform data, of codes W2ku and W2ru as UTF-8"},
 
 	{Key: 0x0550, Kind: KindFinding, Name: "vhd.footer-cut", Class: Incomplete, Message: "the file ends after {value} bytes of a footer of {limit}", Doc: "the file starts with the cookie and is shorter than a footer"},
-	{Key: 0x0551, Kind: KindFinding, Name: "vhd.short-footer", Class: AmbiguousFormat, Message: "the footer has 511 bytes: some readers take it for one, others for data of a raw disk", Doc: "section Hard Disk Footer Format: what was written before Virtual PC 2004"},
+	{Key: 0x0551, Kind: KindFinding, Name: "vhd.short-footer", Class: AmbiguousFormat, Message: "the footer has {value} bytes, not 512: some readers take it for one, others for data of a raw disk", Doc: "section Hard Disk Footer Format: before Virtual PC 2004 a footer had 511 bytes; qemu fills up a footer in the last, cut sector with zeros"},
 	{Key: 0x0552, Kind: KindFinding, Name: "vhd.footer-missing", Class: Incomplete, Message: "no footer in the last 512 of {value} bytes: the image is cut, or something follows it", Doc: "the copy at the start is there, the footer is not where it must be"},
 	{Key: 0x0553, Kind: KindFinding, Name: "vhd.copy-missing", Class: ClassMalformed, Message: "a footer of disk type {value}, and no copy of it at the start", Doc: "only a fixed disk has no copy"},
 	{Key: 0x0554, Kind: KindFinding, Name: "vhd.copies-differ", Class: AmbiguousFormat, Message: "the copy at the start and the footer differ, first in their byte {value}: readers disagree on which rules", Doc: "the two must be the same"},
@@ -44,6 +44,7 @@ var vhdEntries = []Entry{
 	{Key: 0x0564, Kind: KindFinding, Name: "vhd.overlap", Class: ClassMalformed, Message: "two parts of the image lie over each other, from byte {value} on", Doc: "footer, its copy, dynamic header, BAT and (deep) blocks share bytes"},
 	{Key: 0x0565, Kind: KindFinding, Name: "vhd.partial-blocks", Class: AmbiguousFormat, Message: "{value} sectors of allocated blocks are marked as never written: qemu reads what the blocks hold there, other readers zeros", Doc: "section Block Allocation Table and Data Blocks (deep), of a dynamic disk; the two are the same unless the blocks were made to differ"},
 	{Key: 0x0566, Kind: KindFinding, Name: "vhd.saved-state-value", Class: ClassMalformed, Message: "saved state is {value}, must be 0 or 1", Doc: "footer field Saved State"},
+	{Key: 0x0567, Kind: KindFinding, Name: "vhd.unaligned-footer", Class: AmbiguousFormat, Message: "the footer of the fixed disk is at byte {value}, which is no multiple of 512: some readers find it there, qemu does not", Doc: "the size of the file of a fixed disk"},
 
 	{Key: 0x0580, Kind: KindFinding, Name: "vhd.saved-state", Class: NeedsRepair, Message: "the disk belongs to a machine in saved state: the rest of its state is elsewhere", Doc: "footer field Saved State is 1"},
 }

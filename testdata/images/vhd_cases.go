@@ -35,7 +35,7 @@ func validVHD() []Case {
 		{"fixed-one-sector", vhdWith(contents(512))},
 		{"fixed-32-bit-data-offset", vhdWith(contents(4096), VHDFooter(VHDDataOffset, 1<<32-1))},
 		{"fixed-original-size", vhdWith(contents(4096), VHDFooter(VHDOriginalSize, 512))},
-		{"fixed-with-space", vhdWith(contents(64<<10+123), VHDSize(64<<10))},
+		{"fixed-with-space", vhdWith(contents(64<<10), VHDSize(48<<10))},
 		// The geometry is the size, so that it does not matter which counts.
 		{"fixed-by-geometry", vhdWith(contents(34816), VHDCreator("qemu"))},
 		{"dynamic-by-geometry", vhdWith(VHDCreator("vpc "), VHDSize(2*34816), VHDBlocks(vhdBlock, 0, -1))},
@@ -264,14 +264,20 @@ func vhdCut() []Case {
 			Build: func() []byte { return VHD()[:n] },
 		})
 	}
-	for _, n := range []int{513, 1024, vhdTable, vhdTable + 1, vhdFirstBlock, vhdSecondBlock, vhdEnd - vhdFooter, vhdEnd - 2} {
+	for _, n := range []int{8, 85, 510, 511} {
+		cases = append(cases, Case{
+			Name: fmt.Sprintf("vhd-fixed-footer-of-%d-bytes", n), WantFormat: "vhd", WantFinding: "vhd.short-footer",
+			Build: func() []byte { return VHD(VHDContents(Random(4096, 7)))[:4096+n] },
+		})
+	}
+	for _, n := range []int{513, 1024, vhdTable, vhdTable + 1, vhdFirstBlock, vhdSecondBlock, vhdEnd - vhdFooter} {
 		cases = append(cases, Case{
 			Name: fmt.Sprintf("vhd-cut-at-%d", n), Claim: "vhd", WantFormat: "vhd", WantFinding: "vhd.footer-missing",
 			Build: func() []byte { return VHD()[:n] },
 		})
 	}
 	// Without its footer a fixed disk is a raw one: the claim tells.
-	for _, n := range []int{1, 4096, 4096 + 8, 4096 + 510} {
+	for _, n := range []int{1, 4095, 4096, 4096 + 7} {
 		cases = append(cases, Case{
 			Name: fmt.Sprintf("vhd-fixed-cut-at-%d", n), Claim: "vhd", WantFormat: "raw", WantFinding: "format.mismatch",
 			Build: func() []byte { return VHD(VHDContents(Random(4096, 7)))[:n] },
@@ -294,7 +300,8 @@ func vhdLookalikes() []Case {
 	cases := []Case{
 		{Name: "vhd-claimed-raw", Claim: "raw", WantFormat: "vhd", WantFinding: "format.mismatch", Build: func() []byte { return VHD() }},
 		{Name: "vhd-fixed-claimed-raw", Claim: "raw", WantFormat: "vhd", WantFinding: "format.mismatch", Build: fixed},
-		{Name: "vhd-fixed-of-511-bytes", WantFormat: "vhd", WantFinding: "vhd.short-footer", Build: func() []byte { return shorter(fixed()) }},
+		{Name: "vhd-fixed-of-511-bytes-unaligned", WantFormat: "vhd", WantFinding: "vhd.short-footer",
+			Build: func() []byte { return shorter(VHD(VHDContents(Random(4097, 9)))) }},
 		{Name: "vhd-fixed-of-511-bytes-claimed-raw", Claim: "raw", WantFormat: "vhd", WantFinding: "vhd.short-footer",
 			Build: func() []byte { return shorter(fixed()) }},
 		{Name: "vhd-fixed-of-nothing-but-511-bytes", WantFormat: "vhd", WantFinding: "vhd.footer-cut",

@@ -68,6 +68,7 @@ func vhdNumbers() []vhdNumber {
 		other("vhd.incomplete", "fixed-size-over-file", fixed, VHDSize(1<<40)),
 		other("vhd.virtual-size", "fixed-size-max", fixed, VHDFooter(VHDCurrentSize, 1<<64-1)),
 		other("vhd.virtual-size", "fixed-odd-size", VHDContents(Random(4000, 11))),
+		other("vhd.unaligned-footer", "fixed-odd-file", VHDContents(Random(4000, 11)), VHDSize(3584)),
 
 		other("vhd.geometry", "geometry-0", VHDCreator("vpc "), VHDFooter(VHDDiskGeometry, 0)),
 		other("vhd.geometry", "geometry-max", VHDCreator("vpc "), VHDFooter(VHDDiskGeometry, 1<<32-1)),

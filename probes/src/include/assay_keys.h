@@ -94,7 +94,7 @@
 #define ASSAY_VHD_PARENT_NAME 0x0541 /* reference: dynamic header field Parent Unicode Name is not zero, in whatever type of disk */
 #define ASSAY_VHD_PARENT_LOCATOR 0x0542 /* reference: a Parent Locator Entry with a field that is not zero, of whatever platform code, in whatever type of disk; the target is the platform data, of codes W2ku and W2ru as UTF-8 */
 #define ASSAY_VHD_FOOTER_CUT 0x0550 /* finding: the file starts with the cookie and is shorter than a footer */
-#define ASSAY_VHD_SHORT_FOOTER 0x0551 /* finding: section Hard Disk Footer Format: what was written before Virtual PC 2004 */
+#define ASSAY_VHD_SHORT_FOOTER 0x0551 /* finding: section Hard Disk Footer Format: before Virtual PC 2004 a footer had 511 bytes; qemu fills up a footer in the last, cut sector with zeros */
 #define ASSAY_VHD_FOOTER_MISSING 0x0552 /* finding: the copy at the start is there, the footer is not where it must be */
 #define ASSAY_VHD_COPY_MISSING 0x0553 /* finding: only a fixed disk has no copy */
 #define ASSAY_VHD_COPIES_DIFFER 0x0554 /* finding: the two must be the same */
@@ -116,6 +116,7 @@
 #define ASSAY_VHD_OVERLAP 0x0564 /* finding: footer, its copy, dynamic header, BAT and (deep) blocks share bytes */
 #define ASSAY_VHD_PARTIAL_BLOCKS 0x0565 /* finding: section Block Allocation Table and Data Blocks (deep), of a dynamic disk; the two are the same unless the blocks were made to differ */
 #define ASSAY_VHD_SAVED_STATE_VALUE 0x0566 /* finding: footer field Saved State */
+#define ASSAY_VHD_UNALIGNED_FOOTER 0x0567 /* finding: the size of the file of a fixed disk */
 #define ASSAY_VHD_SAVED_STATE 0x0580 /* finding: footer field Saved State is 1 */
 
 #endif

@@ -201,7 +201,7 @@ pub mod vhd {
     pub const PARENT_LOCATOR: Reference = Reference(0x0542);
     /// The file starts with the cookie and is shorter than a footer.
     pub const FOOTER_CUT: Finding = Finding(0x0550);
-    /// Section Hard Disk Footer Format: what was written before Virtual PC 2004.
+    /// Section Hard Disk Footer Format: before Virtual PC 2004 a footer had 511 bytes; qemu fills up a footer in the last, cut sector with zeros.
     pub const SHORT_FOOTER: Finding = Finding(0x0551);
     /// The copy at the start is there, the footer is not where it must be.
     pub const FOOTER_MISSING: Finding = Finding(0x0552);
@@ -245,6 +245,8 @@ pub mod vhd {
     pub const PARTIAL_BLOCKS: Finding = Finding(0x0565);
     /// Footer field Saved State.
     pub const SAVED_STATE_VALUE: Finding = Finding(0x0566);
+    /// The size of the file of a fixed disk.
+    pub const UNALIGNED_FOOTER: Finding = Finding(0x0567);
     /// Footer field Saved State is 1.
     pub const SAVED_STATE: Finding = Finding(0x0580);
 }

@@ -5,8 +5,8 @@
 //!
 //! The footer is at the end of the file, and all but fixed disks start with a
 //! copy of it. qemu looks at the start first, other readers at the end, some
-//! also 511 bytes from there; so all three places are looked at, and what only
-//! some readers would take for this disk is reported. The deep run follows the
+//! also for a shorter footer; so all of that is looked at, and what only some
+//! readers would take for this disk is reported. The deep run follows the
 //! block allocation table and the blocks' bitmaps.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]

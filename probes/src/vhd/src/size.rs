@@ -47,11 +47,16 @@ pub fn check(footer: &Footer, report: &mut Report) -> Result<u64, Defect> {
     Ok(size)
 }
 
-/// A fixed disk lies in front of its footer, all of it.
+/// A fixed disk lies in front of its footer, all of it, and the footer is a
+/// sector of the file: qemu finds no other.
 pub fn fits(footer: &Footer, disk: u64, image: &Image, report: &mut Report) -> Result<(), Defect> {
     let needed = disk.max(footer.current_size);
     if needed > footer.at {
         report.finding(keys::INCOMPLETE, footer.place(48, 8), [needed + LENGTH, image.size().unwrap_or(0)]);
+        return Err(Defect);
+    }
+    if footer.at & (SECTOR - 1) != 0 {
+        report.finding(keys::UNALIGNED_FOOTER, footer.place(0, LENGTH), [footer.at]);
         return Err(Defect);
     }
     Ok(())
