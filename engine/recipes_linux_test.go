@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,36 +98,6 @@ func quickDir(t *testing.T) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
-}
-
-// Every image that qemu-img can make is accepted or rejected as the contract
-// says, at both depths, with the virtual size that qemu-img gives.
-func TestEveryImageOfQemuImg(t *testing.T) {
-	needTools(t)
-	eng := newEngine(t, engine.NewConfig())
-	for _, r := range recipes() {
-		t.Run(r.label(), func(t *testing.T) {
-			t.Parallel()
-			path := r.make(t, quickDir(t))
-			driver, _ := r.format.Driver()
-			var info struct {
-				VirtualSize int64 `json:"virtual-size"`
-			}
-			if err := json.Unmarshal([]byte(tool(t, "qemu-img", "info", "--output=json", "-f", driver, path)), &info); err != nil {
-				t.Fatal(err)
-			}
-			for _, depth := range []engine.Depth{engine.Header, engine.Deep} {
-				report, err := eng.Inspect(t.Context(), engine.File(open(t, path)), engine.Claim(r.format), engine.AtDepth(depth))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if report.VirtualSize != info.VirtualSize {
-					t.Errorf("%v: virtual size %d, qemu-img says %d", depth, report.VirtualSize, info.VirtualSize)
-				}
-				r.check(t, depth, report)
-			}
-		})
-	}
 }
 
 // check compares a report with what the recipe says of its image.
