@@ -119,7 +119,7 @@ func TestDifferential(t *testing.T) {
 		for some := range slices.Chunk(all, batch) {
 			t.Run("from "+some[0].label, func(t *testing.T) {
 				t.Parallel()
-				accepted := map[string][]string{} // driver -> paths
+				accepted, labels := map[string][]string{}, map[string]string{} // driver -> paths, path -> label
 				dir := quickDir(t)
 				for i, s := range some {
 					t.Run(s.label, func(t *testing.T) {
@@ -133,11 +133,12 @@ func TestDifferential(t *testing.T) {
 						}
 						if report := d.examine(t, s, path); report.Accepted {
 							accepted[report.QemuDriver] = append(accepted[report.QemuDriver], path)
+							labels[path] = s.label
 						}
 					})
 				}
 				for driver, paths := range accepted {
-					d.witness(t, driver, paths)
+					d.witness(t, driver, paths, labels)
 				}
 			})
 		}
@@ -191,7 +192,7 @@ func (d *differential) info(t *testing.T, s subject, path string, report *engine
 	switch {
 	case report.Accepted && (!s.made || long()):
 		seen := watch(t, d.qemuImg, []string{path}, args...)
-		seen.clears(t, []string{path})
+		seen.clears(t, []string{path}, s.label)
 		return parseInfo(t, seen.stdout, seen.err, path)
 	case len(report.References) > 0:
 		seen := watch(t, d.qemuImg, []string{path}, args...)
@@ -212,33 +213,33 @@ func long() bool { return os.Getenv("ASSAY_LONG") != "" }
 // witness holds the rule that may never break against accepted images of a
 // driver: qemu-img reads all of them without touching another file, and no
 // differently where it cannot. When it fails, each is looked at alone.
-func (d *differential) witness(t *testing.T, driver string, paths []string) {
+func (d *differential) witness(t *testing.T, driver string, paths []string, labels map[string]string) {
 	t.Helper()
 	seen := watch(t, d.qemuImg, paths, convert(driver, paths)...)
 	confined := convertConfined(t, d.qemuImg, driver, paths)
 	if len(paths) > 1 && (seen.err != nil || len(seen.strays) > 0 || confined.ExitCode != 0) {
 		for _, path := range paths {
-			d.witness(t, driver, []string{path})
+			d.witness(t, driver, []string{path}, labels)
 		}
 		return
 	}
-	seen.clears(t, paths)
+	seen.clears(t, paths, labels[paths[0]])
 	if (confined.ExitCode == 0) != (seen.err == nil) {
-		t.Errorf("%s: confined, qemu-img convert ends with %d (%s); free, with %v", paths, confined.ExitCode, confined.Stderr, seen.err)
+		t.Errorf("%s: confined, qemu-img convert ends with %d (%s); free, with %v", labels[paths[0]], confined.ExitCode, confined.Stderr, seen.err)
 	}
 }
 
 // clears fails unless the sighting shows that accepted images were opened, and
-// nothing else.
-func (s *sighting) clears(t *testing.T, paths []string) {
+// nothing else; label names the first.
+func (s *sighting) clears(t *testing.T, paths []string, label string) {
 	t.Helper()
 	for _, path := range paths {
 		if !s.opened[path] {
-			t.Errorf("%s: strace did not see the image opened", path)
+			t.Errorf("%s: strace did not see %s opened", label, path)
 		}
 	}
 	for _, stray := range s.strays {
-		t.Errorf("%s: accepted, and qemu-img did: %s", paths, stray)
+		t.Errorf("%s: accepted, and qemu-img did: %q", label, stray)
 	}
 }
 
