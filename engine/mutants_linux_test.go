@@ -77,7 +77,7 @@ func (d *differential) mutants(t *testing.T, m *mutator) {
 				continue
 			}
 			paths[report.QemuDriver] = append(paths[report.QemuDriver], path)
-			if rounded := (report.VirtualSize + 511) &^ 511; o.size != report.VirtualSize && (report.QemuDriver != "raw" || o.size != rounded) {
+			if !sameSize(report, o.size) {
 				t.Errorf("%s: virtual size %d, qemu-img says %d", labels[path], report.VirtualSize, o.size)
 			}
 			if len(o.references) > 0 {
