@@ -55,14 +55,18 @@ parsers: # run the tests of the probes' parsers natively, and of the guide to th
 
 .PHONY: test
 test: setup probes-equal parsers ## run the tests, real tools included (under 5 minutes)
-	$(GO) test $(PACKAGES)
+	$(GO) test -timeout 30m $(PACKAGES)
 
+# With ASSAY_LONG, tests that try many variants try more of them. The race
+# detector would find nothing more in those.
 .PHONY: test-full
+test-full: export ASSAY_LONG = 1
+race: export ASSAY_LONG =
 test-full: test race cross fuzz ## all of the above, the race detector, other systems, short fuzzing (under 25 minutes)
 
 .PHONY: race
 race:
-	CGO_ENABLED=1 $(GO) test -race $(PACKAGES)
+	CGO_ENABLED=1 $(GO) test -timeout 30m -race $(PACKAGES)
 
 # Inspection runs on every system; the native side is Linux's. s390x stands
 # for the big-endian ones.
