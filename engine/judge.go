@@ -107,6 +107,9 @@ func (j *judgement) facts(m *match) {
 		j.add("probe."+string(m.failed.Kind), nil, manifest.Name, "{probe}", manifest.Name, "{detail}", m.failed.Err.Error())
 		return
 	}
+	if j.decision.isContent(m) {
+		return
+	}
 	rejected := false
 	for i := range m.result.Records {
 		r := &m.result.Records[i]
@@ -197,7 +200,11 @@ func (j *judgement) claim() (asRaw bool) {
 		for _, m := range j.matches {
 			names = append(names, string(m.format()))
 		}
-		j.add("format.ambiguous", nil, "", "{formats}", strings.Join(names, ", "))
+		hint := ""
+		if claim := j.decision.deciding; claim != "" {
+			hint = "; a claim of " + string(claim) + " decides"
+		}
+		j.add("format.ambiguous", nil, "", "{formats}", strings.Join(names, ", "), "{hint}", hint)
 		return false
 	}
 	// While a stream arrives, what looks like a raw disk may turn out to be

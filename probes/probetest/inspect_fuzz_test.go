@@ -11,3 +11,5 @@ func FuzzInspectMbr(f *testing.F) { Fuzz(f, nil, "mbr") }
 func FuzzInspectQcow2(f *testing.F) { Fuzz(f, nil, "qcow2") }
 
 func FuzzInspectRaw(f *testing.F) { Fuzz(f, nil, "raw") }
+
+func FuzzInspectVhd(f *testing.F) { Fuzz(f, nil, "vhd") }

@@ -78,4 +78,45 @@
 #define ASSAY_GPT_NO_PROTECTIVE_MBR 0x0359 /* finding: section 5.2.3: the first block has no entry of type ee */
 #define ASSAY_GPT_HYBRID_MBR 0x035a /* finding: section 5.2.3: readers of the MBR and of the GPT see different disks */
 
+#define ASSAY_VHD_DISK_TYPE 0x0500 /* number: footer field Disk Type: 2 fixed, 3 dynamic, 4 differencing */
+#define ASSAY_VHD_CURRENT_SIZE 0x0501 /* number: footer field Current Size, in bytes */
+#define ASSAY_VHD_ORIGINAL_SIZE 0x0502 /* number: footer field Original Size, in bytes */
+#define ASSAY_VHD_GEOMETRY_SIZE 0x0503 /* number: cylinders * heads * sectors per track of the footer field Disk Geometry, in bytes */
+#define ASSAY_VHD_CREATOR_APP 0x0504 /* text: footer field Creator Application without zeros at its end; decides whether qemu takes the current size or the geometry's */
+#define ASSAY_VHD_UNIQUE_ID 0x0505 /* text: footer field Unique Id as a UUID */
+#define ASSAY_VHD_TEMPORARY 0x0506 /* flag: footer field Features, bit 0: the disk may be deleted when the system shuts down */
+#define ASSAY_VHD_BLOCK_SIZE 0x0507 /* number: dynamic header field Block Size, in bytes; tools write 2 MiB, and some of them trust in that */
+#define ASSAY_VHD_TABLE_OFFSET 0x0508 /* number: dynamic header field Table Offset, in bytes: where the block allocation table (BAT) is */
+#define ASSAY_VHD_MAX_TABLE_ENTRIES 0x0509 /* number: dynamic header field Max Table Entries: entries of the BAT, of 4 bytes each */
+#define ASSAY_VHD_PARENT_UNIQUE_ID 0x050a /* text: dynamic header field Parent Unique ID as a UUID; absent when it is zero */
+#define ASSAY_VHD_UNSET_SECTORS 0x050b /* number: sectors of allocated blocks that the blocks' bitmaps say are not there (deep) */
+#define ASSAY_VHD_PARENT 0x0540 /* reference: disk type 4, whatever else it says, or a Parent Unique ID that is not zero; the target is that id */
+#define ASSAY_VHD_PARENT_NAME 0x0541 /* reference: dynamic header field Parent Unicode Name is not zero, in whatever type of disk */
+#define ASSAY_VHD_PARENT_LOCATOR 0x0542 /* reference: a Parent Locator Entry with a field that is not zero, of whatever platform code, in whatever type of disk; the target is the platform data, of codes W2ku and W2ru as UTF-8 */
+#define ASSAY_VHD_FOOTER_CUT 0x0550 /* finding: the file starts with the cookie and is shorter than a footer */
+#define ASSAY_VHD_SHORT_FOOTER 0x0551 /* finding: section Hard Disk Footer Format: before Virtual PC 2004 a footer had 511 bytes; qemu fills up a footer in the last, cut sector with zeros */
+#define ASSAY_VHD_FOOTER_MISSING 0x0552 /* finding: the copy at the start is there, the footer is not where it must be */
+#define ASSAY_VHD_COPY_MISSING 0x0553 /* finding: only a fixed disk has no copy */
+#define ASSAY_VHD_COPIES_DIFFER 0x0554 /* finding: the two must be the same */
+#define ASSAY_VHD_FOOTER_CHECKSUM 0x0555 /* finding: footer field Checksum: one's complement of the sum of the other bytes */
+#define ASSAY_VHD_UNKNOWN_VERSION 0x0556 /* finding: footer field File Format Version, dynamic header field Header Version */
+#define ASSAY_VHD_FEATURES 0x0557 /* finding: footer field Features */
+#define ASSAY_VHD_TYPE_MISMATCH 0x0558 /* finding: footer field Disk Type */
+#define ASSAY_VHD_DATA_OFFSET 0x0559 /* finding: footer field Data Offset: all ones in a fixed disk, else a multiple of 512 behind the copy */
+#define ASSAY_VHD_VIRTUAL_SIZE 0x055a /* finding: footer field Current Size; 2040 GiB is what qemu opens */
+#define ASSAY_VHD_GEOMETRY 0x055b /* finding: footer field Disk Geometry, where it decides: larger than the current size, or smaller by a cylinder or more */
+#define ASSAY_VHD_SIZE_BY_GEOMETRY 0x055c /* finding: the end of the disk, less than a cylinder, is not read */
+#define ASSAY_VHD_DYNAMIC_HEADER 0x055d /* finding: dynamic header field Cookie */
+#define ASSAY_VHD_HEADER_CHECKSUM 0x055e /* finding: dynamic header field Checksum */
+#define ASSAY_VHD_NEXT_STRUCTURE 0x055f /* finding: dynamic header field Data Offset: unused, all ones in its lower half or in both */
+#define ASSAY_VHD_ODD_BLOCK_SIZE 0x0560 /* finding: dynamic header field Block Size; of smaller blocks, readers disagree on whether they have a bitmap */
+#define ASSAY_VHD_BAT_OFFSET 0x0561 /* finding: dynamic header field Table Offset */
+#define ASSAY_VHD_BAT_ENTRIES 0x0562 /* finding: dynamic header field Max Table Entries */
+#define ASSAY_VHD_INCOMPLETE 0x0563 /* finding: a table or data that the image maps lies behind the end of the file; the place is what points there */
+#define ASSAY_VHD_OVERLAP 0x0564 /* finding: footer, its copy, dynamic header, BAT and (deep) blocks share bytes */
+#define ASSAY_VHD_PARTIAL_BLOCKS 0x0565 /* finding: section Block Allocation Table and Data Blocks (deep), of a dynamic disk; the two are the same unless the blocks were made to differ */
+#define ASSAY_VHD_SAVED_STATE_VALUE 0x0566 /* finding: footer field Saved State */
+#define ASSAY_VHD_UNALIGNED_FOOTER 0x0567 /* finding: the size of the file of a fixed disk */
+#define ASSAY_VHD_SAVED_STATE 0x0580 /* finding: footer field Saved State is 1 */
+
 #endif

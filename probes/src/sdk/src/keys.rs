@@ -164,3 +164,89 @@ pub mod gpt {
     /// Section 5.2.3: readers of the MBR and of the GPT see different disks.
     pub const HYBRID_MBR: Finding = Finding(0x035a);
 }
+
+/// Keys of the format vhd.
+pub mod vhd {
+    use super::*;
+
+    /// Footer field Disk Type: 2 fixed, 3 dynamic, 4 differencing.
+    pub const DISK_TYPE: Number = Number(0x0500);
+    /// Footer field Current Size, in bytes.
+    pub const CURRENT_SIZE: Number = Number(0x0501);
+    /// Footer field Original Size, in bytes.
+    pub const ORIGINAL_SIZE: Number = Number(0x0502);
+    /// Cylinders * heads * sectors per track of the footer field Disk Geometry, in bytes.
+    pub const GEOMETRY_SIZE: Number = Number(0x0503);
+    /// Footer field Creator Application without zeros at its end; decides whether qemu takes the current size or the geometry's.
+    pub const CREATOR_APP: Text = Text(0x0504);
+    /// Footer field Unique Id as a UUID.
+    pub const UNIQUE_ID: Text = Text(0x0505);
+    /// Footer field Features, bit 0: the disk may be deleted when the system shuts down.
+    pub const TEMPORARY: Flag = Flag(0x0506);
+    /// Dynamic header field Block Size, in bytes; tools write 2 MiB, and some of them trust in that.
+    pub const BLOCK_SIZE: Number = Number(0x0507);
+    /// Dynamic header field Table Offset, in bytes: where the block allocation table (BAT) is.
+    pub const TABLE_OFFSET: Number = Number(0x0508);
+    /// Dynamic header field Max Table Entries: entries of the BAT, of 4 bytes each.
+    pub const MAX_TABLE_ENTRIES: Number = Number(0x0509);
+    /// Dynamic header field Parent Unique ID as a UUID; absent when it is zero.
+    pub const PARENT_UNIQUE_ID: Text = Text(0x050a);
+    /// Sectors of allocated blocks that the blocks' bitmaps say are not there (deep).
+    pub const UNSET_SECTORS: Number = Number(0x050b);
+    /// Disk type 4, whatever else it says, or a Parent Unique ID that is not zero; the target is that id.
+    pub const PARENT: Reference = Reference(0x0540);
+    /// Dynamic header field Parent Unicode Name is not zero, in whatever type of disk.
+    pub const PARENT_NAME: Reference = Reference(0x0541);
+    /// A Parent Locator Entry with a field that is not zero, of whatever platform code, in whatever type of disk; the target is the platform data, of codes W2ku and W2ru as UTF-8.
+    pub const PARENT_LOCATOR: Reference = Reference(0x0542);
+    /// The file starts with the cookie and is shorter than a footer.
+    pub const FOOTER_CUT: Finding = Finding(0x0550);
+    /// Section Hard Disk Footer Format: before Virtual PC 2004 a footer had 511 bytes; qemu fills up a footer in the last, cut sector with zeros.
+    pub const SHORT_FOOTER: Finding = Finding(0x0551);
+    /// The copy at the start is there, the footer is not where it must be.
+    pub const FOOTER_MISSING: Finding = Finding(0x0552);
+    /// Only a fixed disk has no copy.
+    pub const COPY_MISSING: Finding = Finding(0x0553);
+    /// The two must be the same.
+    pub const COPIES_DIFFER: Finding = Finding(0x0554);
+    /// Footer field Checksum: one's complement of the sum of the other bytes.
+    pub const FOOTER_CHECKSUM: Finding = Finding(0x0555);
+    /// Footer field File Format Version, dynamic header field Header Version.
+    pub const UNKNOWN_VERSION: Finding = Finding(0x0556);
+    /// Footer field Features.
+    pub const FEATURES: Finding = Finding(0x0557);
+    /// Footer field Disk Type.
+    pub const TYPE_MISMATCH: Finding = Finding(0x0558);
+    /// Footer field Data Offset: all ones in a fixed disk, else a multiple of 512 behind the copy.
+    pub const DATA_OFFSET: Finding = Finding(0x0559);
+    /// Footer field Current Size; 2040 GiB is what qemu opens.
+    pub const VIRTUAL_SIZE: Finding = Finding(0x055a);
+    /// Footer field Disk Geometry, where it decides: larger than the current size, or smaller by a cylinder or more.
+    pub const GEOMETRY: Finding = Finding(0x055b);
+    /// The end of the disk, less than a cylinder, is not read.
+    pub const SIZE_BY_GEOMETRY: Finding = Finding(0x055c);
+    /// Dynamic header field Cookie.
+    pub const DYNAMIC_HEADER: Finding = Finding(0x055d);
+    /// Dynamic header field Checksum.
+    pub const HEADER_CHECKSUM: Finding = Finding(0x055e);
+    /// Dynamic header field Data Offset: unused, all ones in its lower half or in both.
+    pub const NEXT_STRUCTURE: Finding = Finding(0x055f);
+    /// Dynamic header field Block Size; of smaller blocks, readers disagree on whether they have a bitmap.
+    pub const ODD_BLOCK_SIZE: Finding = Finding(0x0560);
+    /// Dynamic header field Table Offset.
+    pub const BAT_OFFSET: Finding = Finding(0x0561);
+    /// Dynamic header field Max Table Entries.
+    pub const BAT_ENTRIES: Finding = Finding(0x0562);
+    /// A table or data that the image maps lies behind the end of the file; the place is what points there.
+    pub const INCOMPLETE: Finding = Finding(0x0563);
+    /// Footer, its copy, dynamic header, BAT and (deep) blocks share bytes.
+    pub const OVERLAP: Finding = Finding(0x0564);
+    /// Section Block Allocation Table and Data Blocks (deep), of a dynamic disk; the two are the same unless the blocks were made to differ.
+    pub const PARTIAL_BLOCKS: Finding = Finding(0x0565);
+    /// Footer field Saved State.
+    pub const SAVED_STATE_VALUE: Finding = Finding(0x0566);
+    /// The size of the file of a fixed disk.
+    pub const UNALIGNED_FOOTER: Finding = Finding(0x0567);
+    /// Footer field Saved State is 1.
+    pub const SAVED_STATE: Finding = Finding(0x0580);
+}
