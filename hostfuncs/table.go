@@ -121,6 +121,7 @@ func init() {
 		qcow2Entries,
 		mbrEntries,
 		gptEntries,
+		luksEntries,
 	} {
 		for i := range group {
 			e := &group[i]

@@ -39,6 +39,7 @@ func Valid() []Case {
 	return slices.Concat(
 		validQcow2(),
 		validDisks(),
+		validLUKS(),
 	)
 }
 
@@ -51,6 +52,7 @@ func Hostile() []Case {
 		qcow2Features(),
 		qcow2Cut(),
 		damagedDisks(),
+		luksDefects(),
 		lookalikes(),
 	)
 }

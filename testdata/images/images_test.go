@@ -34,9 +34,9 @@ func TestCasesAreWellFormed(t *testing.T) {
 	}
 }
 
-// The hostile cases differ from the valid image in what they say, so the
-// valid one must be right in the eyes of the tool that reads it.
-func TestValidQcow2AgainstQemuImg(t *testing.T) {
+// qemuImg returns the path of qemu-img.
+func qemuImg(t *testing.T) string {
+	t.Helper()
 	tool, err := exec.LookPath("qemu-img")
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -44,6 +44,13 @@ func TestValidQcow2AgainstQemuImg(t *testing.T) {
 		}
 		t.Skip("qemu-img is not installed")
 	}
+	return tool
+}
+
+// The hostile cases differ from the valid image in what they say, so the
+// valid one must be right in the eyes of the tool that reads it.
+func TestValidQcow2AgainstQemuImg(t *testing.T) {
+	tool := qemuImg(t)
 	dir := t.TempDir()
 	for _, c := range Valid() {
 		if c.WantFormat != "qcow2" {
@@ -73,5 +80,30 @@ func TestValidQcow2AgainstQemuImg(t *testing.T) {
 				t.Errorf("virtual size %d, the header says %d", info.VirtualSize, want)
 			}
 		})
+	}
+}
+
+// The same for LUKS: qemu-img checks the header, and says where the payload is.
+func TestValidLUKSAgainstQemuImg(t *testing.T) {
+	tool := qemuImg(t)
+	path := filepath.Join(t.TempDir(), "luks")
+	for _, c := range validLUKS() {
+		image := c.Build()
+		if err := os.WriteFile(path, image, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(tool, "info", "-f", "luks", "--output", "json", path).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: qemu-img info: %v\n%s", c.Name, err, out)
+		}
+		var info struct {
+			VirtualSize int `json:"virtual-size"`
+		}
+		if err := json.Unmarshal(out, &info); err != nil {
+			t.Fatal(err)
+		}
+		if want := len(image) - luksPayload*512; info.VirtualSize != want {
+			t.Errorf("%s: virtual size %d, want %d", c.Name, info.VirtualSize, want)
+		}
 	}
 }

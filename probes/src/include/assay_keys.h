@@ -78,4 +78,33 @@
 #define ASSAY_GPT_NO_PROTECTIVE_MBR 0x0359 /* finding: section 5.2.3: the first block has no entry of type ee */
 #define ASSAY_GPT_HYBRID_MBR 0x035a /* finding: section 5.2.3: readers of the MBR and of the GPT see different disks */
 
+#define ASSAY_LUKS_VERSION 0x0800 /* number: header field version: 1 or 2 */
+#define ASSAY_LUKS_PAYLOAD_OFFSET 0x0801 /* number: version 1: payload-offset, in bytes; the driver luks reads the disk from here on */
+#define ASSAY_LUKS_KEY_BYTES 0x0802 /* number: version 1: key-bytes, length of the master key in bytes */
+#define ASSAY_LUKS_KEY_SLOTS 0x0803 /* number: version 1: key slots that are in use, of 8 */
+#define ASSAY_LUKS_ITERATIONS 0x0804 /* number: version 1: largest number of PBKDF2 iterations, of the slots in use and mk-digest-iter */
+#define ASSAY_LUKS_CIPHER 0x0805 /* text: version 1: cipher-name */
+#define ASSAY_LUKS_CIPHER_MODE 0x0806 /* text: version 1: cipher-mode */
+#define ASSAY_LUKS_HASH 0x0807 /* text: version 1: hash-spec */
+#define ASSAY_LUKS_HEADER_BYTES 0x0808 /* number: version 2: hdr_size, one header with its JSON area, in bytes */
+#define ASSAY_LUKS_HEADER_CUT 0x0850 /* finding: the file is shorter than the header of its version */
+#define ASSAY_LUKS_UNKNOWN_VERSION 0x0851 /* finding: header field version */
+#define ASSAY_LUKS_LUKS2 0x0852 /* finding: header field version is 2 */
+#define ASSAY_LUKS_STRING 0x0853 /* finding: version 1, figure 1: cipher-name, cipher-mode, hash-spec, uuid; the place says which */
+#define ASSAY_LUKS_KEY_LENGTH 0x0854 /* finding: version 1: key-bytes */
+#define ASSAY_LUKS_PAYLOAD_IN_HEADER 0x0855 /* finding: version 1: payload-offset */
+#define ASSAY_LUKS_DETACHED_HEADER 0x0856 /* finding: version 1: payload-offset is 0 */
+#define ASSAY_LUKS_ITERATIONS_ZERO 0x0857 /* finding: version 1: mk-digest-iter, or iterations of a slot in use */
+#define ASSAY_LUKS_KEY_SLOT_STATE 0x0858 /* finding: version 1, section 2.4: active */
+#define ASSAY_LUKS_STRIPES 0x0859 /* finding: version 1, section 2.4: stripes */
+#define ASSAY_LUKS_KEY_MATERIAL 0x085a /* finding: version 1: key-material-offset */
+#define ASSAY_LUKS_KEY_MATERIAL_IN_PAYLOAD 0x085b /* finding: version 1: key-material-offset, stripes and key-bytes */
+#define ASSAY_LUKS_KEY_MATERIAL_OVERLAP 0x085c /* finding: version 1: key-material-offset, stripes and key-bytes */
+#define ASSAY_LUKS_INCOMPLETE 0x085d /* finding: key material, the start of the payload, or the headers of version 2 lie behind the end of the file */
+#define ASSAY_LUKS_PRIMARY_HEADER 0x085e /* finding: version 2, section 2.1: magic, version, hdr_offset */
+#define ASSAY_LUKS_SECONDARY_HEADER 0x085f /* finding: version 2, section 2.1: magic, version, hdr_offset */
+#define ASSAY_LUKS_HEADER_SIZE 0x0860 /* finding: version 2, section 2.2 */
+#define ASSAY_LUKS_COPIES_DIFFER 0x0861 /* finding: version 2: hdr_size, seqid, uuid */
+#define ASSAY_LUKS_ENCRYPTED 0x0880 /* finding: the disk can be read with a secret only */
+
 #endif

@@ -164,3 +164,65 @@ pub mod gpt {
     /// Section 5.2.3: readers of the MBR and of the GPT see different disks.
     pub const HYBRID_MBR: Finding = Finding(0x035a);
 }
+
+/// Keys of the format luks.
+pub mod luks {
+    use super::*;
+
+    /// Header field version: 1 or 2.
+    pub const VERSION: Number = Number(0x0800);
+    /// Version 1: payload-offset, in bytes; the driver luks reads the disk from here on.
+    pub const PAYLOAD_OFFSET: Number = Number(0x0801);
+    /// Version 1: key-bytes, length of the master key in bytes.
+    pub const KEY_BYTES: Number = Number(0x0802);
+    /// Version 1: key slots that are in use, of 8.
+    pub const KEY_SLOTS: Number = Number(0x0803);
+    /// Version 1: largest number of PBKDF2 iterations, of the slots in use and mk-digest-iter.
+    pub const ITERATIONS: Number = Number(0x0804);
+    /// Version 1: cipher-name.
+    pub const CIPHER: Text = Text(0x0805);
+    /// Version 1: cipher-mode.
+    pub const CIPHER_MODE: Text = Text(0x0806);
+    /// Version 1: hash-spec.
+    pub const HASH: Text = Text(0x0807);
+    /// Version 2: hdr_size, one header with its JSON area, in bytes.
+    pub const HEADER_BYTES: Number = Number(0x0808);
+    /// The file is shorter than the header of its version.
+    pub const HEADER_CUT: Finding = Finding(0x0850);
+    /// Header field version.
+    pub const UNKNOWN_VERSION: Finding = Finding(0x0851);
+    /// Header field version is 2.
+    pub const LUKS2: Finding = Finding(0x0852);
+    /// Version 1, figure 1: cipher-name, cipher-mode, hash-spec, uuid; the place says which.
+    pub const STRING: Finding = Finding(0x0853);
+    /// Version 1: key-bytes.
+    pub const KEY_LENGTH: Finding = Finding(0x0854);
+    /// Version 1: payload-offset.
+    pub const PAYLOAD_IN_HEADER: Finding = Finding(0x0855);
+    /// Version 1: payload-offset is 0.
+    pub const DETACHED_HEADER: Finding = Finding(0x0856);
+    /// Version 1: mk-digest-iter, or iterations of a slot in use.
+    pub const ITERATIONS_ZERO: Finding = Finding(0x0857);
+    /// Version 1, section 2.4: active.
+    pub const KEY_SLOT_STATE: Finding = Finding(0x0858);
+    /// Version 1, section 2.4: stripes.
+    pub const STRIPES: Finding = Finding(0x0859);
+    /// Version 1: key-material-offset.
+    pub const KEY_MATERIAL: Finding = Finding(0x085a);
+    /// Version 1: key-material-offset, stripes and key-bytes.
+    pub const KEY_MATERIAL_IN_PAYLOAD: Finding = Finding(0x085b);
+    /// Version 1: key-material-offset, stripes and key-bytes.
+    pub const KEY_MATERIAL_OVERLAP: Finding = Finding(0x085c);
+    /// Key material, the start of the payload, or the headers of version 2 lie behind the end of the file.
+    pub const INCOMPLETE: Finding = Finding(0x085d);
+    /// Version 2, section 2.1: magic, version, hdr_offset.
+    pub const PRIMARY_HEADER: Finding = Finding(0x085e);
+    /// Version 2, section 2.1: magic, version, hdr_offset.
+    pub const SECONDARY_HEADER: Finding = Finding(0x085f);
+    /// Version 2, section 2.2.
+    pub const HEADER_SIZE: Finding = Finding(0x0860);
+    /// Version 2: hdr_size, seqid, uuid.
+    pub const COPIES_DIFFER: Finding = Finding(0x0861);
+    /// The disk can be read with a secret only.
+    pub const ENCRYPTED: Finding = Finding(0x0880);
+}
