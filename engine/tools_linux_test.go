@@ -70,7 +70,7 @@ func (r toolRecipe) make(t *testing.T) string {
 // says so.
 func TestEveryFormatOfItsTools(t *testing.T) {
 	eng := newEngine(t, engine.NewConfig())
-	for _, r := range slices.Concat(luksRecipes) {
+	for _, r := range slices.Concat(luksRecipes, isoRecipes) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			path := r.make(t)
@@ -123,4 +123,35 @@ var luksRecipes = []toolRecipe{
 	{"luks2 without primary", "truncate -s 20M image\n" + luksFormat + "--type luks2 --pbkdf pbkdf2 image tree/text\n" +
 		"dd if=/dev/zero of=image bs=4096 count=1 conv=notrunc", "luks", []string{"luks.luks2", "luks.primary-header"}},
 	{"luks1 of qemu-img", "qemu-img create -q -f luks --object secret,id=s,data=secret -o key-secret=s,iter-time=10 image 1M", "luks", []string{"luks.encrypted"}},
+}
+
+const isoBoot = "-b boot -no-emul-boot -boot-load-size 4 -boot-info-table "
+
+var isoRecipes = []toolRecipe{
+	{"iso plain", "genisoimage -quiet -o image tree", "iso", nil},
+	{"iso without padding", "genisoimage -quiet -no-pad -o image tree", "iso", nil},
+	{"iso joliet and rock ridge", "genisoimage -quiet -J -r -V volume -o image tree", "iso", nil},
+	{"iso level 4", "genisoimage -quiet -iso-level 4 -o image tree", "iso", nil},
+	{"iso with udf", "genisoimage -quiet -udf -J -o image tree", "iso", nil},
+	{"iso bootable", "genisoimage -quiet -J " + isoBoot + "-c catalog -o image tree", "iso", nil},
+	{"iso bootable two ways", "genisoimage -quiet " + isoBoot + "-c catalog -eltorito-alt-boot -b text -no-emul-boot -o image tree", "iso", nil},
+	{"iso hfs hybrid", "genisoimage -quiet -hfs -o image tree", "iso", nil},
+	{"iso of xorriso", "xorriso -as mkisofs -quiet -J -o image tree", "iso", nil},
+	{"iso of xorriso, bootable two ways", "xorriso -as mkisofs -quiet " + isoBoot + "-c catalog -eltorito-alt-boot -e text -no-emul-boot -o image tree", "iso", nil},
+	{"iso of xorriso, large blocks", "xorriso -as mkisofs -quiet -partition_offset 16 -o image tree", "iso", nil},
+	{"iso of xorriso, second session", "xorriso -dev image -volid one -map tree /tree -commit -volid two -map tree/text /text -commit", "iso", nil},
+	{"isohybrid with mbr", "dd if=/dev/zero of=mbr bs=432 count=1\nxorriso -as mkisofs -quiet " + isoBoot + "-c catalog -isohybrid-mbr mbr -o image tree", "iso", nil},
+	{"isohybrid with mbr and gpt", "dd if=/dev/zero of=mbr bs=432 count=1\nxorriso -as mkisofs -quiet " + isoBoot +
+		"-c catalog -isohybrid-mbr mbr -eltorito-alt-boot -e text -no-emul-boot -isohybrid-gpt-basdat -o image tree",
+		"iso", []string{"gpt.no-protective-mbr", "gpt.outside-usable"}},
+	{"iso with an appended partition and gpt", "xorriso -as mkisofs -quiet -J -append_partition 2 0xef tree/folder/noise -appended_part_as_gpt -o image tree", "iso", nil},
+	{"iso with protective mbr", "xorriso -as mkisofs -quiet --protective-msdos-label -o image tree", "iso", nil},
+	{"udf of a cd", "truncate -s 4M image\nmkudffs --media-type=cdr image", "iso", nil},
+	{"udf of a disk", "truncate -s 8M image\nmkudffs --media-type=hd image", "iso", nil},
+	{"udf of a dvd", "truncate -s 8M image\nmkudffs --media-type=dvd image", "iso", nil},
+	{"udf of 512", "truncate -s 8M image\nmkudffs --blocksize=512 image", "iso", nil},
+	{"udf of 1024", "truncate -s 8M image\nmkudffs --blocksize=1024 image", "iso", nil},
+	{"udf of 4096", "truncate -s 8M image\nmkudffs --blocksize=4096 image", "iso", nil},
+	{"udf 1.02", "truncate -s 8M image\nmkudffs --udfrev=1.02 image", "iso", nil},
+	{"udf with mbr", "truncate -s 8M image\nmkudffs --blocksize=512 --bootarea=mbr image", "iso", nil},
 }

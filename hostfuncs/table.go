@@ -122,6 +122,7 @@ func init() {
 		mbrEntries,
 		gptEntries,
 		luksEntries,
+		isoEntries,
 	} {
 		for i := range group {
 			e := &group[i]

@@ -40,6 +40,7 @@ func Valid() []Case {
 		validQcow2(),
 		validDisks(),
 		validLUKS(),
+		validISO(),
 	)
 }
 
@@ -53,6 +54,8 @@ func Hostile() []Case {
 		qcow2Cut(),
 		damagedDisks(),
 		luksDefects(),
+		isoDefects(),
+		udfDefects(),
 		lookalikes(),
 	)
 }

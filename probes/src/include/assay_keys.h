@@ -107,4 +107,25 @@
 #define ASSAY_LUKS_COPIES_DIFFER 0x0861 /* finding: version 2: hdr_size, seqid, uuid */
 #define ASSAY_LUKS_ENCRYPTED 0x0880 /* finding: the disk can be read with a secret only */
 
+#define ASSAY_ISO_BLOCK_BYTES 0x0c00 /* number: logical block size of the primary volume, in bytes (ECMA-119, 8.4.12) */
+#define ASSAY_ISO_VOLUME_BYTES 0x0c01 /* number: volume space size of the primary volume, in bytes (ECMA-119, 8.4.8) */
+#define ASSAY_ISO_JOLIET 0x0c02 /* flag: a supplementary volume has an escape sequence of Joliet */
+#define ASSAY_ISO_EL_TORITO 0x0c03 /* flag: a boot record points to a boot catalog */
+#define ASSAY_ISO_UDF 0x0c04 /* flag: an extended area names NSR02 or NSR03 (ECMA-167, part 3, 9.1) */
+#define ASSAY_ISO_BOOT_IMAGES 0x0c05 /* number: entries of the boot catalog's first sector that have an image */
+#define ASSAY_ISO_UDF_BLOCK_BYTES 0x0c06 /* number: block size at which the UDF's anchor was found, in bytes */
+#define ASSAY_ISO_NO_TERMINATOR 0x0c50 /* finding: ECMA-119, 6.7.1: a terminator ends the descriptors; ECMA-167, part 2, 8.3: TEA01 an extended area; at most 64 structures are looked at */
+#define ASSAY_ISO_NO_VOLUME 0x0c51 /* finding: ECMA-119, 6.7.1.1 */
+#define ASSAY_ISO_SECOND_PRIMARY 0x0c52 /* finding: ECMA-119, 6.7.1.1: sizes, root directory, path tables */
+#define ASSAY_ISO_VERSION 0x0c53 /* finding: ECMA-119, 8.4.3, 8.4.31, 8.5.2 */
+#define ASSAY_ISO_BYTE_ORDERS 0x0c54 /* finding: ECMA-119, 7.2.3, 7.3.3: volume space size, block size, path table size, place and size of the root directory */
+#define ASSAY_ISO_BLOCK_SIZE 0x0c55 /* finding: ECMA-119, 6.2.2 */
+#define ASSAY_ISO_ROOT_DIRECTORY 0x0c56 /* finding: ECMA-119, 8.4.18, 9.1 */
+#define ASSAY_ISO_PATH_TABLE 0x0c57 /* finding: ECMA-119, 8.4.13 to 8.4.17 */
+#define ASSAY_ISO_BOOT_CATALOG 0x0c58 /* finding: El Torito, section 2: validation entry, section headers and their counts */
+#define ASSAY_ISO_UDF_ANCHOR 0x0c59 /* finding: ECMA-167, part 3, 8.4.2.1: looked for in block 256, the last block and 256 before it, for blocks of 512 to 4096 bytes */
+#define ASSAY_ISO_UDF_SEQUENCE 0x0c5a /* finding: ECMA-167, part 3, 8.4.2: tags, CRC, primary, partition and logical volume descriptor, block size */
+#define ASSAY_ISO_INCOMPLETE 0x0c5b /* finding: the volume, a boot image, or the UDF's partition or descriptors end behind the file */
+#define ASSAY_ISO_HIGH_SIERRA 0x0c5c /* finding: standard identifier CDROM */
+
 #endif

@@ -226,3 +226,49 @@ pub mod luks {
     /// The disk can be read with a secret only.
     pub const ENCRYPTED: Finding = Finding(0x0880);
 }
+
+/// Keys of the format iso.
+pub mod iso {
+    use super::*;
+
+    /// Logical block size of the primary volume, in bytes (ECMA-119, 8.4.12).
+    pub const BLOCK_BYTES: Number = Number(0x0c00);
+    /// Volume space size of the primary volume, in bytes (ECMA-119, 8.4.8).
+    pub const VOLUME_BYTES: Number = Number(0x0c01);
+    /// A supplementary volume has an escape sequence of Joliet.
+    pub const JOLIET: Flag = Flag(0x0c02);
+    /// A boot record points to a boot catalog.
+    pub const EL_TORITO: Flag = Flag(0x0c03);
+    /// An extended area names NSR02 or NSR03 (ECMA-167, part 3, 9.1).
+    pub const UDF: Flag = Flag(0x0c04);
+    /// Entries of the boot catalog's first sector that have an image.
+    pub const BOOT_IMAGES: Number = Number(0x0c05);
+    /// Block size at which the UDF's anchor was found, in bytes.
+    pub const UDF_BLOCK_BYTES: Number = Number(0x0c06);
+    /// ECMA-119, 6.7.1: a terminator ends the descriptors; ECMA-167, part 2, 8.3: TEA01 an extended area; at most 64 structures are looked at.
+    pub const NO_TERMINATOR: Finding = Finding(0x0c50);
+    /// ECMA-119, 6.7.1.1.
+    pub const NO_VOLUME: Finding = Finding(0x0c51);
+    /// ECMA-119, 6.7.1.1: sizes, root directory, path tables.
+    pub const SECOND_PRIMARY: Finding = Finding(0x0c52);
+    /// ECMA-119, 8.4.3, 8.4.31, 8.5.2.
+    pub const VERSION: Finding = Finding(0x0c53);
+    /// ECMA-119, 7.2.3, 7.3.3: volume space size, block size, path table size, place and size of the root directory.
+    pub const BYTE_ORDERS: Finding = Finding(0x0c54);
+    /// ECMA-119, 6.2.2.
+    pub const BLOCK_SIZE: Finding = Finding(0x0c55);
+    /// ECMA-119, 8.4.18, 9.1.
+    pub const ROOT_DIRECTORY: Finding = Finding(0x0c56);
+    /// ECMA-119, 8.4.13 to 8.4.17.
+    pub const PATH_TABLE: Finding = Finding(0x0c57);
+    /// El Torito, section 2: validation entry, section headers and their counts.
+    pub const BOOT_CATALOG: Finding = Finding(0x0c58);
+    /// ECMA-167, part 3, 8.4.2.1: looked for in block 256, the last block and 256 before it, for blocks of 512 to 4096 bytes.
+    pub const UDF_ANCHOR: Finding = Finding(0x0c59);
+    /// ECMA-167, part 3, 8.4.2: tags, CRC, primary, partition and logical volume descriptor, block size.
+    pub const UDF_SEQUENCE: Finding = Finding(0x0c5a);
+    /// The volume, a boot image, or the UDF's partition or descriptors end behind the file.
+    pub const INCOMPLETE: Finding = Finding(0x0c5b);
+    /// Standard identifier CDROM.
+    pub const HIGH_SIERRA: Finding = Finding(0x0c5c);
+}
