@@ -24,13 +24,17 @@ func (d *decision) isContent(m *match) bool { return d.contents && m != d.chosen
 // ambiguous: an image of format, in which also matches.
 type pairing struct {
 	format, also Format
-	// when names a flag that the other probe must have set.
+	// when names a flag that the other probe must have set; "" asks for none.
 	when string
 }
 
 var pairings = []pairing{
 	// A GPT disk carries a protective or hybrid MBR (UEFI, section 5.2).
 	{"gpt", "mbr", "mbr.protective"},
+	// A hybrid ISO is a CD and a disk: the partition table lies in the system
+	// area that ISO 9660 leaves to others (ECMA-119, section 6.2.1).
+	{"iso", "mbr", ""},
+	{"iso", "gpt", ""},
 }
 
 // decide chooses the format. A probe that failed counts as one that matched:
@@ -94,6 +98,9 @@ func coversAll(m *match, matches []*match) bool {
 func covers(m, other *match) bool {
 	for _, p := range pairings {
 		if p.format == m.format() && p.also == other.format() {
+			if p.when == "" {
+				return true
+			}
 			flag := other.property(p.when)
 			return flag != nil && flag.Entry.Kind == hostfuncs.KindFlag && flag.Values[0] == 1
 		}

@@ -122,6 +122,8 @@ func init() {
 		mbrEntries,
 		gptEntries,
 		vhdEntries,
+		luksEntries,
+		isoEntries,
 	} {
 		for i := range group {
 			e := &group[i]

@@ -40,6 +40,8 @@ func Valid() []Case {
 		validQcow2(),
 		validDisks(),
 		validVHD(),
+		validLUKS(),
+		validISO(),
 	)
 }
 
@@ -52,6 +54,9 @@ func Hostile() []Case {
 		qcow2Features(),
 		qcow2Cut(),
 		damagedDisks(),
+		luksDefects(),
+		isoDefects(),
+		udfDefects(),
 		lookalikes(),
 		hostileVHD(),
 	)
