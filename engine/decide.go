@@ -10,8 +10,7 @@ import (
 type decision struct {
 	format Format
 	chosen *match // whose facts describe the disk; nil for raw and ambiguous
-	// contents says that every other match is of what the disk holds: a
-	// matter of the guest's, of which nothing is reported but the match.
+	// contents says that every other match is of what the disk holds.
 	contents bool
 	// deciding is the claim that would decide an ambiguous image, or "".
 	deciding Format
