@@ -121,6 +121,11 @@ func init() {
 		qcow2Entries,
 		mbrEntries,
 		gptEntries,
+		vhdxEntries,
+		vdiEntries,
+		qcowEntries,
+		qedEntries,
+		parallelsEntries,
 	} {
 		for i := range group {
 			e := &group[i]

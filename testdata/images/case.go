@@ -39,6 +39,7 @@ func Valid() []Case {
 	return slices.Concat(
 		validQcow2(),
 		validDisks(),
+		validVHDX(),
 	)
 }
 
@@ -52,6 +53,7 @@ func Hostile() []Case {
 		qcow2Cut(),
 		damagedDisks(),
 		lookalikes(),
+		hostileVHDX(),
 	)
 }
 
