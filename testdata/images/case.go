@@ -9,7 +9,10 @@
 // their name says and in nothing else.
 package images
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Case is an image and what must be said of it under the strict policy.
 type Case struct {
@@ -40,6 +43,7 @@ func Valid() []Case {
 		validQcow2(),
 		validDisks(),
 		validVHDX(),
+		validVDI(),
 	)
 }
 
@@ -54,6 +58,7 @@ func Hostile() []Case {
 		damagedDisks(),
 		lookalikes(),
 		hostileVHDX(),
+		hostileVDI(),
 	)
 }
 
@@ -66,3 +71,9 @@ type variant struct {
 func (v variant) build() []byte { return Qcow2(v.options...) }
 
 func with(options ...Option) []Option { return options }
+
+// sorted returns the cases in the order of their names.
+func sorted(cases []Case) []Case {
+	slices.SortFunc(cases, func(a, b Case) int { return strings.Compare(a.Name, b.Name) })
+	return cases
+}

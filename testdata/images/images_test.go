@@ -41,6 +41,8 @@ func sizeBound(format string) int {
 	switch format {
 	case "vhdx":
 		return 5 << 20
+	case "vdi":
+		return 3 << 20
 	default:
 		return 1 << 20
 	}
@@ -50,6 +52,7 @@ func sizeBound(format string) int {
 // that qemu-img reads says it has.
 var sizeOf = map[string]func(image []byte) uint64{
 	"qcow2": func(b []byte) uint64 { return Get(b, Size) },
+	"vdi":   func(b []byte) uint64 { return (binary.LittleEndian.Uint64(b[vdiCbDisk.Offset:]) + 511) &^ 511 },
 	"vhdx":  func(b []byte) uint64 { return binary.LittleEndian.Uint64(b[vhdxItems+8:]) },
 }
 
