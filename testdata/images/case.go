@@ -44,6 +44,7 @@ func Valid() []Case {
 		validDisks(),
 		validVHDX(),
 		validVDI(),
+		validParallels(),
 	)
 }
 
@@ -59,6 +60,7 @@ func Hostile() []Case {
 		lookalikes(),
 		hostileVHDX(),
 		hostileVDI(),
+		hostileParallels(),
 	)
 }
 

@@ -51,9 +51,10 @@ func sizeBound(format string) int {
 // sizeOf returns the size of the disk, in bytes, that an image of a format
 // that qemu-img reads says it has.
 var sizeOf = map[string]func(image []byte) uint64{
-	"qcow2": func(b []byte) uint64 { return Get(b, Size) },
-	"vdi":   func(b []byte) uint64 { return (binary.LittleEndian.Uint64(b[vdiCbDisk.Offset:]) + 511) &^ 511 },
-	"vhdx":  func(b []byte) uint64 { return binary.LittleEndian.Uint64(b[vhdxItems+8:]) },
+	"qcow2":     func(b []byte) uint64 { return Get(b, Size) },
+	"parallels": func(b []byte) uint64 { return 512 * binary.LittleEndian.Uint64(b[prlSectors.Offset:]) },
+	"vdi":       func(b []byte) uint64 { return (binary.LittleEndian.Uint64(b[vdiCbDisk.Offset:]) + 511) &^ 511 },
+	"vhdx":      func(b []byte) uint64 { return binary.LittleEndian.Uint64(b[vhdxItems+8:]) },
 }
 
 // The hostile cases differ from the valid image in what they say, so the
