@@ -45,6 +45,8 @@ func Valid() []Case {
 		validVHDX(),
 		validVDI(),
 		validParallels(),
+		validQED(),
+		validQcow(),
 	)
 }
 
@@ -61,6 +63,8 @@ func Hostile() []Case {
 		hostileVHDX(),
 		hostileVDI(),
 		hostileParallels(),
+		hostileQED(),
+		hostileQcow(),
 	)
 }
 

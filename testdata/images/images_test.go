@@ -51,6 +51,8 @@ func sizeBound(format string) int {
 // sizeOf returns the size of the disk, in bytes, that an image of a format
 // that qemu-img reads says it has.
 var sizeOf = map[string]func(image []byte) uint64{
+	"qcow":      func(b []byte) uint64 { return Get(b, qcowSize) &^ 511 },
+	"qed":       func(b []byte) uint64 { return binary.LittleEndian.Uint64(b[qedSize.Offset:]) },
 	"qcow2":     func(b []byte) uint64 { return Get(b, Size) },
 	"parallels": func(b []byte) uint64 { return 512 * binary.LittleEndian.Uint64(b[prlSectors.Offset:]) },
 	"vdi":       func(b []byte) uint64 { return (binary.LittleEndian.Uint64(b[vdiCbDisk.Offset:]) + 511) &^ 511 },
