@@ -123,6 +123,7 @@ func init() {
 		gptEntries,
 		luksEntries,
 		isoEntries,
+		containerEntries,
 	} {
 		for i := range group {
 			e := &group[i]

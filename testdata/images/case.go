@@ -56,6 +56,7 @@ func Hostile() []Case {
 		luksDefects(),
 		isoDefects(),
 		udfDefects(),
+		containers(),
 		lookalikes(),
 	)
 }
