@@ -11,29 +11,16 @@ import (
 	wb "github.com/assay-dev/assay/internal/wasmbuild"
 )
 
-// The format of the probes below: MINI, a number of four bytes that a reader
-// would loop by, and eight bytes of nothing.
-const miniImage = "MINI\x03\x00\x00\x00........"
-
-const miniManifest = `{"abi":1,"name":"mini","version":"1.0.0","format":"mini","window":4096,"signatures":[{"at":0,"bytes":"4d494e49"}]}`
-
 // Instructions that package wasmbuild has no name for.
 const (
-	i32Ne  = 0x47
-	i64LtS = 0x53
+	i64LtS  = 0x53
+	select_ = 0x1b
 )
 
 // number is the number in the image.
 var number = wb.Code(wb.I32Const, wb.S(wb.Window), wb.I32Load, 0, wb.U(4))
 
-// unless returns an outcome when there is a zero on the stack.
-func unless(outcome int) []byte {
-	return wb.Code(wb.I32Eqz, wb.If, wb.None, wb.I32Const, outcome, wb.Return, wb.End)
-}
-
-// mini builds a probe: magic tells by the head whether the image is one, cut
-// is done with one that is too short, rest with one that is not; what rest
-// leaves is the outcome.
+// mini is a probe of wasmbuild.Mini, and a change of its module.
 type mini struct {
 	manifest         string
 	magic, cut, rest []byte
@@ -41,21 +28,7 @@ type mini struct {
 }
 
 func (m mini) build() []byte {
-	if m.manifest == "" {
-		m.manifest = miniManifest
-	}
-	if m.magic == nil {
-		m.magic = wb.Code(wb.LocalGet, 0, wb.I32Const, 4, wb.I32LtU, wb.I32Eqz, unless(0),
-			wb.I32Const, wb.S(wb.Window), wb.I32Load, 0, 0, wb.I32Const, wb.S(0x494e494d), i32Ne, wb.I32Eqz, unless(0))
-	}
-	if m.cut == nil {
-		m.cut = wb.Code(wb.I32Const, 2, wb.Return)
-	}
-	if m.rest == nil {
-		m.rest = wb.Code(wb.I32Const, 1)
-	}
-	mod := wb.Probe(m.magic, wb.LocalGet, 0, wb.I32Const, 16, wb.I32LtU, wb.If, wb.None, m.cut, wb.End, m.rest)
-	mod.Custom[0].Payload = []byte(m.manifest)
+	mod := wb.Mini{Manifest: m.manifest, Magic: m.magic, Cut: m.cut, Rest: m.rest}.Module()
 	if m.change != nil {
 		m.change(mod)
 	}
@@ -72,7 +45,7 @@ var bad = []struct {
 }{
 	{"keeps a counter in memory", mini{rest: wb.Code(
 		wb.I32Const, wb.S(100), wb.I32Const, wb.S(100), wb.I32Load, 0, 0, wb.I32Const, 1, wb.I32Add, wb.I32Store, 0, 0,
-		wb.I32Const, 2, wb.I32Const, 1, wb.I32Const, wb.S(100), wb.I32Load, 0, 0, wb.I32Const, 1, i32Ne, select_)},
+		wb.I32Const, 2, wb.I32Const, 1, wb.I32Const, wb.S(100), wb.I32Load, 0, 0, wb.I32Const, 1, wb.I32Ne, select_)},
 		CheckMemory, "depends on memory that an earlier run left: outcome match, and malformed", false},
 	{"reads the window behind the head", mini{rest: wb.Code(
 		wb.I32Const, 2, wb.I32Const, 1, wb.I32Const, wb.S(wb.Window+4000), wb.I32Load8U, 0, 0, select_)},
@@ -81,13 +54,13 @@ var bad = []struct {
 	{"asks for too small a budget", mini{manifest: withBudget(`"fuel":20`)}, CheckBudget, "a valid image does not fit: fuel budget of 20 exhausted", false},
 	{"asks for too large a budget", mini{manifest: withBudget(`"fuel":4000001`)}, CheckManifest, "more than the 4000000 that a host gives", true},
 	{"matches everything", mini{
-		manifest: strings.Replace(miniManifest, `"signatures":[{"at":0,"bytes":"4d494e49"}]`, `"always":true`, 1),
+		manifest: strings.Replace(wb.MiniManifest, `"signatures":[{"at":0,"bytes":"4d494e49"}]`, `"always":true`, 1),
 		magic:    []byte{}, cut: wb.Code(wb.I32Const, 1, wb.Return)},
 		CheckForeign, "an empty file: is matched and is not mini", false},
-	{"matches more than its signatures say", mini{magic: wb.Code(wb.LocalGet, 0, wb.I32Const, 4, wb.I32LtU, wb.I32Eqz, unless(0),
-		wb.I32Const, wb.S(wb.Window), wb.I32Load8U, 0, 0, wb.I32Const, wb.S('M'), i32Ne, wb.I32Eqz, unless(0))},
+	{"matches more than its signatures say", mini{magic: wb.Code(wb.LocalGet, 0, wb.I32Const, 4, wb.I32LtU, wb.I32Eqz, wb.Unless(0),
+		wb.I32Const, wb.S(wb.Window), wb.I32Load8U, 0, 0, wb.I32Const, wb.S('M'), wb.I32Ne, wb.I32Eqz, wb.Unless(0))},
 		CheckSignatures, "matches what the manifest's signatures exclude", false},
-	{"has signatures that exclude its images", mini{manifest: strings.Replace(miniManifest, "4d494e49", "4d494e4a", 1)},
+	{"has signatures that exclude its images", mini{manifest: strings.Replace(wb.MiniManifest, "4d494e49", "4d494e4a", 1)},
 		CheckSignatures, "an image of the format has none of the manifest's signatures", false},
 	{"does not match", mini{rest: wb.Code(wb.I32Const, 0)}, CheckMatch, "an image of the format is not matched", false},
 	{"calls a valid image malformed", mini{rest: wb.Code(wb.I32Const, 2)}, CheckMatch, "a valid image is called malformed", false},
@@ -127,10 +100,8 @@ var bad = []struct {
 	{"is no module", mini{change: func(m *wb.Module) { *m = wb.Module{Tail: []byte("text")} }}, CheckProfile, "(encoding)", true},
 }
 
-const select_ = 0x1b
-
 func withBudget(fields string) string {
-	return strings.Replace(miniManifest, "{", `{"budget":{`+fields+`},`, 1)
+	return strings.Replace(wb.MiniManifest, "{", `{"budget":{`+fields+`},`, 1)
 }
 
 // reads is a probe's rest that reads a byte n times.
@@ -142,7 +113,7 @@ func reads(n int64) []byte {
 }
 
 func miniVector() *Vector {
-	return &Vector{Comment: []string{"the smallest image"}, Expect: []string{"match"}, Input: Input{Content: []byte(miniImage)}}
+	return &Vector{Comment: []string{"the smallest image"}, Expect: []string{"match"}, Input: Input{Content: []byte(wb.MiniImage)}}
 }
 
 // A probe that does nothing wrong passes; what the engine cannot know of its

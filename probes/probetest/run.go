@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 	"slices"
 
@@ -27,6 +28,19 @@ type Input struct {
 	// Depth is how far to look. A deep run follows a header run that matched,
 	// on a budget by what that said, as in an inspection.
 	Depth hostfuncs.Depth
+}
+
+// ReadInput makes an Input of a file, keeping its first most bytes.
+func ReadInput(f *os.File, most int64) (Input, error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return Input{}, err
+	}
+	in := Input{Content: make([]byte, min(size, most)), Size: size}
+	if _, err := f.ReadAt(in.Content, 0); err != nil && err != io.EOF {
+		return Input{}, err
+	}
+	return in, nil
 }
 
 func (in *Input) size() int64 {

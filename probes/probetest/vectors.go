@@ -8,6 +8,9 @@ import (
 	"testing"
 )
 
+// VectorExtension is how the names of files with vectors end.
+const VectorExtension = ".vector"
+
 // Try runs a module over a vector and says what is wrong; nothing when all is
 // well. An error says that it could not be tried.
 func (p *Probe) Try(ctx context.Context, v *Vector) ([]string, error) {
@@ -21,8 +24,28 @@ func (p *Probe) Try(ctx context.Context, v *Vector) ([]string, error) {
 	return v.Judge(r), nil
 }
 
-// VectorExtension is how the names of files with vectors end.
-const VectorExtension = ".vector"
+// ReadVectors reads the vectors of a folder and what lies below, in the order
+// of their names. The first comment of each is its name.
+func ReadVectors(folder fs.FS) ([]*Vector, error) {
+	var vectors []*Vector
+	err := fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(name) != VectorExtension {
+			return err
+		}
+		text, err := fs.ReadFile(folder, name)
+		if err != nil {
+			return err
+		}
+		v, err := ParseVector(text)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		v.Comment = append([]string{name}, v.Comment...)
+		vectors = append(vectors, v)
+		return nil
+	})
+	return vectors, err
+}
 
 // TestVectors drives a module by the vectors of a folder and what lies below,
 // each a test of its own. There must be some.
@@ -32,6 +55,13 @@ const VectorExtension = ".vector"
 //	}
 func TestVectors(t *testing.T, wasm []byte, folder fs.FS) {
 	t.Helper()
+	vectors, err := ReadVectors(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(vectors) == 0 {
+		t.Fatalf("no file ends in %s", VectorExtension)
+	}
 	kit, err := New(t.Context(), Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -45,14 +75,9 @@ func TestVectors(t *testing.T, wasm []byte, folder fs.FS) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := 0
-	err = fs.WalkDir(folder, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || path.Ext(name) != VectorExtension {
-			return err
-		}
-		found++
-		t.Run(name, func(t *testing.T) {
-			wrong, err := tryFile(t.Context(), p, folder, name)
+	for _, v := range vectors {
+		t.Run(v.Comment[0], func(t *testing.T) {
+			wrong, err := p.Try(t.Context(), v)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,24 +85,5 @@ func TestVectors(t *testing.T, wasm []byte, folder fs.FS) {
 				t.Error(w)
 			}
 		})
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	if found == 0 {
-		t.Fatalf("no file ends in %s", VectorExtension)
-	}
-}
-
-func tryFile(ctx context.Context, p *Probe, folder fs.FS, name string) ([]string, error) {
-	text, err := fs.ReadFile(folder, name)
-	if err != nil {
-		return nil, err
-	}
-	v, err := ParseVector(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return p.Try(ctx, v)
 }
