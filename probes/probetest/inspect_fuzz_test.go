@@ -6,8 +6,14 @@ import "testing"
 
 func FuzzInspectGpt(f *testing.F) { Fuzz(f, nil, "gpt") }
 
+func FuzzInspectIso(f *testing.F) { Fuzz(f, nil, "iso") }
+
+func FuzzInspectLuks(f *testing.F) { Fuzz(f, nil, "luks") }
+
 func FuzzInspectMbr(f *testing.F) { Fuzz(f, nil, "mbr") }
 
 func FuzzInspectQcow2(f *testing.F) { Fuzz(f, nil, "qcow2") }
 
 func FuzzInspectRaw(f *testing.F) { Fuzz(f, nil, "raw") }
+
+func FuzzInspectVhd(f *testing.F) { Fuzz(f, nil, "vhd") }
