@@ -2,6 +2,8 @@ package probetest
 
 import (
 	"fmt"
+	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -73,6 +75,7 @@ var bad = []struct {
 	{"loses a cut file", mini{cut: wb.Code(wb.I32Const, 0, wb.Return)}, CheckCut, "is not matched, although its magic is there", false},
 	{"calls a stream malformed", mini{rest: wb.Code(wb.I32Const, 2, wb.I32Const, 1, wb.LocalGet, 1, wb.I64Const, 0, i64LtS, select_)},
 		CheckStream, "is a malformed, the whole is a match", false},
+	{"disagrees with its vector", mini{rest: wb.Code(wb.I32Const, 0)}, CheckVector, "expected match, got no-match", false},
 	{"reports an unknown key", mini{
 		rest: wb.Code(wb.I32Const, 0, wb.I32Const, 20, wb.Call, wb.FuncReport, wb.I32Const, 1),
 		change: func(m *wb.Module) {
@@ -179,6 +182,28 @@ func TestBadProbesAreCaught(t *testing.T) {
 	}
 }
 
+// Every check is described, and each that a module can fail has a bad probe.
+func TestChecksAreCovered(t *testing.T) {
+	text, err := os.ReadFile("../../docs/probe-workbench.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| ").FindAllStringSubmatch(string(text), len(Checks))
+	for i, check := range Checks {
+		if i >= len(rows) || rows[i][1] != string(check) {
+			t.Errorf("docs/probe-workbench.md has no row for %s, or has it in another place", check)
+		}
+		// The engines agree on everything that the profile allows.
+		covered := check == CheckSteady
+		for _, b := range bad {
+			covered = covered || b.check == check
+		}
+		if !covered {
+			t.Errorf("no bad probe fails %s", check)
+		}
+	}
+}
+
 // shows runs the input of a problem as it would be saved.
 func shows(t *testing.T, wasm []byte, p Problem) {
 	t.Helper()
@@ -209,7 +234,7 @@ func shows(t *testing.T, wasm []byte, p Problem) {
 		shown = r != nil && r.Outcome != hostfuncs.NoMatch
 	case CheckCut:
 		shown = r != nil && r.Outcome == hostfuncs.NoMatch && wanted
-	case CheckMatch:
+	case CheckMatch, CheckVector:
 		shown = r != nil && r.Outcome != hostfuncs.Match
 	case CheckStream:
 		shown = r != nil && v.Size == hostfuncs.SizeUnknown && r.Outcome == hostfuncs.MatchMalformed

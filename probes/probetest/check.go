@@ -50,6 +50,24 @@ const (
 	CheckVector CheckName = "vector"
 )
 
+// Checks lists every check, in the order of docs/probe-workbench.md.
+var Checks = []CheckName{
+	CheckProfile,
+	CheckManifest,
+	CheckSignatures,
+	CheckMatch,
+	CheckForeign,
+	CheckTrap,
+	CheckBudget,
+	CheckLoop,
+	CheckReport,
+	CheckSteady,
+	CheckMemory,
+	CheckCut,
+	CheckStream,
+	CheckVector,
+}
+
 // Problem is something to be fixed.
 type Problem struct {
 	Check CheckName `json:"check"`

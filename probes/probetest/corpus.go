@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/assay-dev/assay/engine"
 	"github.com/assay-dev/assay/engine/sandbox"
@@ -29,11 +30,23 @@ func (c *checker) checkOwn() {
 			Input: Input{Content: image.Build(), Depth: hostfuncs.DepthDeep},
 			valid: image.WantAccepted && image.WantFinding == "",
 		}
-		c.ofFormat(&s)
+		c.ofFormat(&s, isSound(image))
 	}
 	if len(c.bases) == 0 && len(c.vectors) == 0 {
 		c.note("there is no image of the format %s to begin with; vectors that expect a match would be", c.manifest.Format)
 	}
+}
+
+// isSound tells whether nothing is broken in an image: what is said of it is
+// said of every image of its kind.
+func isSound(image images.Case) bool {
+	e := hostfuncs.ByName(image.WantFinding)
+	if e == nil {
+		return image.WantFinding == "" && image.WantAccepted
+	}
+	return slices.Contains([]hostfuncs.Class{
+		hostfuncs.Legacy, hostfuncs.Encrypted, hostfuncs.Container, hostfuncs.Unsupported,
+	}, e.Class)
 }
 
 // checkVectors tries the author's vectors.
@@ -49,7 +62,7 @@ func (c *checker) checkVectors() {
 		s := specimen{name: name, Input: v.Input, valid: bytes.Contains(v.Encode(), []byte("expect: match\n"))}
 		failures := c.failures
 		if s.valid && s.Size == 0 {
-			c.ofFormat(&s)
+			c.ofFormat(&s, true)
 		} else {
 			c.look(&s)
 		}
@@ -64,8 +77,9 @@ func (c *checker) checkVectors() {
 	}
 }
 
-// ofFormat looks at an image of the format, valid or not.
-func (c *checker) ofFormat(s *specimen) {
+// ofFormat looks at an image of the format. A sound one that matches is to be
+// damaged.
+func (c *checker) ofFormat(s *specimen, sound bool) {
 	header := *s
 	header.Depth = hostfuncs.DepthHeader
 	r := c.look(&header)
@@ -84,7 +98,8 @@ func (c *checker) ofFormat(s *specimen) {
 	case r.Outcome == hostfuncs.Match && c.isMapped() && r.find("virtual_size") == nil:
 		c.problem(CheckMatch, s, "report virtual_size whenever the outcome is a match", "%s: no virtual size is reported", s.name)
 	}
-	if s.valid && c.residue == nil {
+	sound = sound && r.Outcome == hostfuncs.Match
+	if sound && c.residue == nil {
 		c.residue = make([]byte, c.probe.modules[0].MemorySize())
 		if _, c.err = runOn(c.ctx, c.probe.modules[0], f, c.residue); c.err != nil {
 			return
@@ -95,7 +110,7 @@ func (c *checker) ofFormat(s *specimen) {
 		c.steady(s, deep)
 	}
 	c.checkStream(s)
-	if s.valid && len(c.bases) < maxBases && len(s.Content) <= maxBase {
+	if sound && len(c.bases) < maxBases && len(s.Content) <= maxBase {
 		c.bases = append(c.bases, header)
 	}
 }
@@ -130,7 +145,7 @@ func (c *checker) checkForeign() {
 		}
 		s := specimen{name: image.Name + ", " + image.WantFormat, Input: Input{Content: image.Build()}}
 		r := c.look(&s)
-		if r != nil && r.Outcome != hostfuncs.NoMatch && !c.mayBeBoth(&s, image.WantFormat) {
+		if r != nil && r.Outcome != hostfuncs.NoMatch && !c.mayBeBoth(&s, image) {
 			c.foreign(&s)
 		}
 	}
@@ -144,8 +159,8 @@ func (c *checker) foreign(s *specimen) {
 // mayBeBoth tells whether an image of another format is also one of this, as a
 // GPT disk has an MBR: the shipped probe of this format says so, and an engine
 // still decides for the other. Images that are ambiguous on purpose are.
-func (c *checker) mayBeBoth(s *specimen, format string) bool {
-	if format == string(engine.Ambiguous) {
+func (c *checker) mayBeBoth(s *specimen, image images.Case) bool {
+	if image.WantFormat == string(engine.Ambiguous) {
 		return true
 	}
 	shipped, err := c.kit.shipped()
@@ -153,14 +168,15 @@ func (c *checker) mayBeBoth(s *specimen, format string) bool {
 		c.err = err
 		return true
 	}
-	report, err := shipped.Inspect(c.ctx, engine.ReaderAt(bytes.NewReader(s.Content), int64(len(s.Content))))
+	report, err := shipped.Inspect(c.ctx, engine.ReaderAt(bytes.NewReader(s.Content), int64(len(s.Content))),
+		engine.Claim(engine.Format(image.Claim)))
 	if err != nil {
 		c.err = err
 		return true
 	}
 	for _, m := range report.Matches {
 		if string(m.Format) == c.manifest.Format {
-			return string(report.Format) == format
+			return string(report.Format) == image.WantFormat
 		}
 	}
 	return false

@@ -24,7 +24,7 @@ const (
 	everyByte = 128
 	// steadyEvery is how many damaged images there are between two that are
 	// looked at in every engine and memory.
-	steadyEvery = 64
+	steadyEvery = 128
 )
 
 // checkDamaged looks at what becomes of images of the format.

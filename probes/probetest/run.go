@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 	"slices"
 
 	"github.com/assay-dev/assay/engine/sandbox"
@@ -246,7 +245,7 @@ func (r *Run) find(name string) *hostfuncs.Record {
 // differs says in what two runs differ, or "".
 func (r *Run) differs(other *Run) string {
 	switch {
-	case fmt.Sprint(r.Failed) != fmt.Sprint(other.Failed):
+	case (r.Failed == nil) != (other.Failed == nil), r.Failed != nil && r.Failed.Error() != other.Failed.Error():
 		return fmt.Sprintf("%s, and %s", r, other)
 	case r.Outcome != other.Outcome:
 		return fmt.Sprintf("outcome %s, and %s", outcomeName(r.Outcome), outcomeName(other.Outcome))
@@ -258,7 +257,7 @@ func (r *Run) differs(other *Run) string {
 			return fmt.Sprintf("%s, and %s", recordText(a), recordText(b))
 		}
 	}
-	if !reflect.DeepEqual(r.Spent, other.Spent) {
+	if r.Spent != other.Spent {
 		return fmt.Sprintf("spent %+v, and %+v", r.Spent, other.Spent)
 	}
 	return ""

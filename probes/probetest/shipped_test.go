@@ -1,6 +1,7 @@
 package probetest
 
 import (
+	"context"
 	"testing"
 
 	"github.com/assay-dev/assay/probes"
@@ -12,13 +13,14 @@ func TestShippedProbesPass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer kit.Close(t.Context())
+	t.Cleanup(func() { kit.Close(context.Background()) })
 	shipped, err := probes.Shipped()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range shipped {
 		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
 			result, err := kit.Check(t.Context(), m.Wasm)
 			if err != nil {
 				t.Fatal(err)
