@@ -5,7 +5,7 @@ GO       ?= go
 # images has tests of its own.
 PACKAGES := ./... ./testdata/images/...
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-FUZZTIME ?= 30s
+FUZZTIME ?= 10s
 
 # Debian's toolchain, also where another one stands first on PATH: the
 # committed probes are built with it, and only it gives the same bytes.
@@ -55,14 +55,18 @@ parsers: # run the tests of the probes' parsers natively, and of the guide to th
 
 .PHONY: test
 test: setup probes-equal parsers ## run the tests, real tools included (under 5 minutes)
-	$(GO) test $(PACKAGES)
+	$(GO) test -timeout 30m $(PACKAGES)
 
+# With ASSAY_LONG, tests that try many variants try more of them. The race
+# detector would find nothing more in those.
 .PHONY: test-full
+test-full: export ASSAY_LONG = 1
+race: export ASSAY_LONG =
 test-full: test race cross fuzz ## all of the above, the race detector, other systems, short fuzzing (under 25 minutes)
 
 .PHONY: race
 race:
-	CGO_ENABLED=1 $(GO) test -race $(PACKAGES)
+	CGO_ENABLED=1 $(GO) test -timeout 30m -race $(PACKAGES)
 
 # Inspection runs on every system; the native side is Linux's. s390x stands
 # for the big-endian ones.
@@ -75,11 +79,11 @@ cross: ## build and vet for other systems and byte orders
 	done
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (30s)
+fuzz: ## run every fuzz target for FUZZTIME (10s); FUZZING.md says how to run them for long
 	@set -e; for package in $$($(GO) list $(PACKAGES)); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "fuzz $$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package; \
 		done; \
 	done
 

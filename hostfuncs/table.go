@@ -121,6 +121,9 @@ func init() {
 		qcow2Entries,
 		mbrEntries,
 		gptEntries,
+		vhdEntries,
+		luksEntries,
+		isoEntries,
 	} {
 		for i := range group {
 			e := &group[i]

@@ -39,6 +39,9 @@ func Valid() []Case {
 	return slices.Concat(
 		validQcow2(),
 		validDisks(),
+		validVHD(),
+		validLUKS(),
+		validISO(),
 	)
 }
 
@@ -51,7 +54,11 @@ func Hostile() []Case {
 		qcow2Features(),
 		qcow2Cut(),
 		damagedDisks(),
+		luksDefects(),
+		isoDefects(),
+		udfDefects(),
 		lookalikes(),
+		hostileVHD(),
 	)
 }
 
