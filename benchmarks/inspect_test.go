@@ -21,6 +21,11 @@ var subjects = []struct {
 }{
 	{"qcow2", "qcow2", func() []byte { return images.Qcow2(images.Clusters(16), images.FeatureNames()) }},
 	{"gpt", "raw", func() []byte { return images.GPT(512) }},
+	{"vhdx", "vhdx", func() []byte { return images.VHDX() }},
+	{"vdi", "vdi", func() []byte { return images.VDI(1<<20, []uint32{0}) }},
+	{"parallels", "parallels", func() []byte { return images.Parallels([]uint32{0, 2, 0, 1}) }},
+	{"qed", "qed", func() []byte { return images.QED() }},
+	{"qcow", "qcow", func() []byte { return images.Qcow() }},
 	{"mbr", "raw", func() []byte { return images.MBR(64<<10, images.Partition{Type: 0x83, Start: 8, Count: 64}) }},
 	{"raw", "raw", func() []byte { return images.Random(1<<20, 1) }},
 }
