@@ -20,6 +20,8 @@ var subjects = []struct {
 	build func() []byte
 }{
 	{"qcow2", "qcow2", func() []byte { return images.Qcow2(images.Clusters(16), images.FeatureNames()) }},
+	{"vhd", "vhd", func() []byte { return images.VHD() }},
+	{"vhd-fixed", "vhd", func() []byte { return images.VHD(images.VHDContents(images.GPT(512))) }},
 	{"gpt", "raw", func() []byte { return images.GPT(512) }},
 	{"vhdx", "vhdx", func() []byte { return images.VHDX() }},
 	{"vdi", "vdi", func() []byte { return images.VDI(1<<20, []uint32{0}) }},

@@ -29,6 +29,7 @@ pub mod keys;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 mod report;
+pub mod text;
 
 pub use bytes::Bytes;
 pub use image::{Buffers, Image};
@@ -125,3 +126,8 @@ macro_rules! probe {
         }
     };
 }
+
+/// The code in the guide compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/adding-a-probe.md")]
+struct Guide;
