@@ -33,6 +33,11 @@ probes! {
     mbr,
     qcow2,
     vhd,
+    vhdx,
+    vdi,
+    parallels,
+    qed,
+    qcow,
 }
 
 fn main() {
