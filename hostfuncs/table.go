@@ -121,6 +121,7 @@ func init() {
 		qcow2Entries,
 		mbrEntries,
 		gptEntries,
+		vmdkEntries,
 	} {
 		for i := range group {
 			e := &group[i]

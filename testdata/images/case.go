@@ -39,6 +39,7 @@ func Valid() []Case {
 	return slices.Concat(
 		validQcow2(),
 		validDisks(),
+		validVMDK(),
 	)
 }
 
@@ -52,6 +53,12 @@ func Hostile() []Case {
 		qcow2Cut(),
 		damagedDisks(),
 		lookalikes(),
+		vmdkReferences(),
+		vmdkTexts(),
+		vmdkGeometry(),
+		vmdkCut(),
+		vmdkAlone(),
+		vmdkLookalikes(),
 	)
 }
 
