@@ -122,6 +122,9 @@ func init() {
 		mbrEntries,
 		gptEntries,
 		vmdkEntries,
+		vhdEntries,
+		luksEntries,
+		isoEntries,
 	} {
 		for i := range group {
 			e := &group[i]

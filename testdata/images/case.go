@@ -40,6 +40,9 @@ func Valid() []Case {
 		validQcow2(),
 		validDisks(),
 		validVMDK(),
+		validVHD(),
+		validLUKS(),
+		validISO(),
 	)
 }
 
@@ -52,6 +55,9 @@ func Hostile() []Case {
 		qcow2Features(),
 		qcow2Cut(),
 		damagedDisks(),
+		luksDefects(),
+		isoDefects(),
+		udfDefects(),
 		lookalikes(),
 		vmdkReferences(),
 		vmdkTexts(),
@@ -59,6 +65,7 @@ func Hostile() []Case {
 		vmdkCut(),
 		vmdkAlone(),
 		vmdkLookalikes(),
+		hostileVHD(),
 	)
 }
 

@@ -34,6 +34,19 @@ func TestCasesAreWellFormed(t *testing.T) {
 	}
 }
 
+// program returns the path of a program, or skips the test without it.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	tool, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	return tool
+}
+
 // virtualSizes says what qemu-img must find in valid images: the size of the
 // disk by the header, in bytes.
 var virtualSizes = map[string]func(image []byte) uint64{
@@ -44,13 +57,7 @@ var virtualSizes = map[string]func(image []byte) uint64{
 // The hostile cases differ from the valid image in what they say, so the
 // valid one must be right in the eyes of the tool that reads it.
 func TestValidAgainstQemuImg(t *testing.T) {
-	tool, err := exec.LookPath("qemu-img")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skip("qemu-img is not installed")
-	}
+	tool := program(t, "qemu-img")
 	dir := t.TempDir()
 	for _, c := range Valid() {
 		virtualSize := virtualSizes[c.WantFormat]
@@ -81,5 +88,54 @@ func TestValidAgainstQemuImg(t *testing.T) {
 				t.Errorf("virtual size %d, the header says %d", info.VirtualSize, want)
 			}
 		})
+	}
+}
+
+// The same for LUKS: qemu-img checks the header, and says where the payload is.
+func TestValidLUKSAgainstQemuImg(t *testing.T) {
+	tool := program(t, "qemu-img")
+	path := filepath.Join(t.TempDir(), "luks")
+	for _, c := range validLUKS() {
+		image := c.Build()
+		if err := os.WriteFile(path, image, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(tool, "info", "-f", "luks", "--output", "json", path).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: qemu-img info: %v\n%s", c.Name, err, out)
+		}
+		var info struct {
+			VirtualSize int `json:"virtual-size"`
+		}
+		if err := json.Unmarshal(out, &info); err != nil {
+			t.Fatal(err)
+		}
+		if want := len(image) - luksPayload*512; info.VirtualSize != want {
+			t.Errorf("%s: virtual size %d, want %d", c.Name, info.VirtualSize, want)
+		}
+	}
+}
+
+// The same for CDs: isoinfo lists the primary and the Joliet tree, udfinfo
+// tells of the UDF.
+func TestValidISOAgainstItsTools(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "iso")
+	for _, c := range validISO() {
+		if err := os.WriteFile(path, c.Build(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		run := func(want, name string, args ...string) {
+			out, err := exec.Command(program(t, name), append(args, path)...).CombinedOutput()
+			if err != nil || !strings.Contains(string(out), want) {
+				t.Errorf("%s: %s: %v\n%s", c.Name, name, err, out)
+			}
+		}
+		if !strings.HasPrefix(c.Name, "udf-with") && c.Name != "udf" {
+			run("Volume id: VOLUME", "isoinfo", "-d", "-i")
+			run("Directory listing of /", "isoinfo", "-l", "-i")
+		}
+		if strings.HasPrefix(c.Name, "udf") {
+			run("numfiles", "udfinfo")
+		}
 	}
 }

@@ -128,4 +128,95 @@
 #define ASSAY_VMDK_DIRTY 0x0484 /* finding: header field uncleanShutdown is not 0 */
 #define ASSAY_VMDK_ENCRYPTED 0x0485 /* finding: a key that starts with encryption, or ddb.encryption */
 
+#define ASSAY_VHD_DISK_TYPE 0x0500 /* number: footer field Disk Type: 2 fixed, 3 dynamic, 4 differencing */
+#define ASSAY_VHD_CURRENT_SIZE 0x0501 /* number: footer field Current Size, in bytes */
+#define ASSAY_VHD_ORIGINAL_SIZE 0x0502 /* number: footer field Original Size, in bytes */
+#define ASSAY_VHD_GEOMETRY_SIZE 0x0503 /* number: cylinders * heads * sectors per track of the footer field Disk Geometry, in bytes */
+#define ASSAY_VHD_CREATOR_APP 0x0504 /* text: footer field Creator Application without zeros at its end; decides whether qemu takes the current size or the geometry's */
+#define ASSAY_VHD_UNIQUE_ID 0x0505 /* text: footer field Unique Id as a UUID */
+#define ASSAY_VHD_TEMPORARY 0x0506 /* flag: footer field Features, bit 0: the disk may be deleted when the system shuts down */
+#define ASSAY_VHD_BLOCK_SIZE 0x0507 /* number: dynamic header field Block Size, in bytes; tools write 2 MiB, and some of them trust in that */
+#define ASSAY_VHD_TABLE_OFFSET 0x0508 /* number: dynamic header field Table Offset, in bytes: where the block allocation table (BAT) is */
+#define ASSAY_VHD_MAX_TABLE_ENTRIES 0x0509 /* number: dynamic header field Max Table Entries: entries of the BAT, of 4 bytes each */
+#define ASSAY_VHD_PARENT_UNIQUE_ID 0x050a /* text: dynamic header field Parent Unique ID as a UUID; absent when it is zero */
+#define ASSAY_VHD_UNSET_SECTORS 0x050b /* number: sectors of allocated blocks that the blocks' bitmaps say are not there (deep) */
+#define ASSAY_VHD_PARENT 0x0540 /* reference: disk type 4, whatever else it says, or a Parent Unique ID that is not zero; the target is that id */
+#define ASSAY_VHD_PARENT_NAME 0x0541 /* reference: dynamic header field Parent Unicode Name is not zero, in whatever type of disk */
+#define ASSAY_VHD_PARENT_LOCATOR 0x0542 /* reference: a Parent Locator Entry with a field that is not zero, of whatever platform code, in whatever type of disk; the target is the platform data, of codes W2ku and W2ru as UTF-8 */
+#define ASSAY_VHD_FOOTER_CUT 0x0550 /* finding: the file starts with the cookie and is shorter than a footer */
+#define ASSAY_VHD_SHORT_FOOTER 0x0551 /* finding: section Hard Disk Footer Format: before Virtual PC 2004 a footer had 511 bytes; qemu fills up a footer in the last, cut sector with zeros */
+#define ASSAY_VHD_FOOTER_MISSING 0x0552 /* finding: the copy at the start is there, the footer is not where it must be */
+#define ASSAY_VHD_COPY_MISSING 0x0553 /* finding: only a fixed disk has no copy */
+#define ASSAY_VHD_COPIES_DIFFER 0x0554 /* finding: the two must be the same */
+#define ASSAY_VHD_FOOTER_CHECKSUM 0x0555 /* finding: footer field Checksum: one's complement of the sum of the other bytes */
+#define ASSAY_VHD_UNKNOWN_VERSION 0x0556 /* finding: footer field File Format Version, dynamic header field Header Version */
+#define ASSAY_VHD_FEATURES 0x0557 /* finding: footer field Features */
+#define ASSAY_VHD_TYPE_MISMATCH 0x0558 /* finding: footer field Disk Type */
+#define ASSAY_VHD_DATA_OFFSET 0x0559 /* finding: footer field Data Offset: all ones in a fixed disk, else a multiple of 512 behind the copy */
+#define ASSAY_VHD_VIRTUAL_SIZE 0x055a /* finding: footer field Current Size; 2040 GiB is what qemu opens */
+#define ASSAY_VHD_GEOMETRY 0x055b /* finding: footer field Disk Geometry, where it decides: larger than the current size, or smaller by a cylinder or more */
+#define ASSAY_VHD_SIZE_BY_GEOMETRY 0x055c /* finding: the end of the disk, less than a cylinder, is not read */
+#define ASSAY_VHD_DYNAMIC_HEADER 0x055d /* finding: dynamic header field Cookie */
+#define ASSAY_VHD_HEADER_CHECKSUM 0x055e /* finding: dynamic header field Checksum */
+#define ASSAY_VHD_NEXT_STRUCTURE 0x055f /* finding: dynamic header field Data Offset: unused, all ones in its lower half or in both */
+#define ASSAY_VHD_ODD_BLOCK_SIZE 0x0560 /* finding: dynamic header field Block Size; of smaller blocks, readers disagree on whether they have a bitmap */
+#define ASSAY_VHD_BAT_OFFSET 0x0561 /* finding: dynamic header field Table Offset */
+#define ASSAY_VHD_BAT_ENTRIES 0x0562 /* finding: dynamic header field Max Table Entries */
+#define ASSAY_VHD_INCOMPLETE 0x0563 /* finding: a table or data that the image maps lies behind the end of the file; the place is what points there */
+#define ASSAY_VHD_OVERLAP 0x0564 /* finding: footer, its copy, dynamic header, BAT and (deep) blocks share bytes */
+#define ASSAY_VHD_PARTIAL_BLOCKS 0x0565 /* finding: section Block Allocation Table and Data Blocks (deep), of a dynamic disk; the two are the same unless the blocks were made to differ */
+#define ASSAY_VHD_SAVED_STATE_VALUE 0x0566 /* finding: footer field Saved State */
+#define ASSAY_VHD_UNALIGNED_FOOTER 0x0567 /* finding: the size of the file of a fixed disk */
+#define ASSAY_VHD_SAVED_STATE 0x0580 /* finding: footer field Saved State is 1 */
+
+#define ASSAY_LUKS_VERSION 0x0800 /* number: header field version: 1 or 2 */
+#define ASSAY_LUKS_PAYLOAD_OFFSET 0x0801 /* number: version 1: payload-offset, in bytes; the driver luks reads the disk from here on */
+#define ASSAY_LUKS_KEY_BYTES 0x0802 /* number: version 1: key-bytes, length of the master key in bytes */
+#define ASSAY_LUKS_KEY_SLOTS 0x0803 /* number: version 1: key slots that are in use, of 8 */
+#define ASSAY_LUKS_ITERATIONS 0x0804 /* number: version 1: largest number of PBKDF2 iterations, of the slots in use and mk-digest-iter */
+#define ASSAY_LUKS_CIPHER 0x0805 /* text: version 1: cipher-name */
+#define ASSAY_LUKS_CIPHER_MODE 0x0806 /* text: version 1: cipher-mode */
+#define ASSAY_LUKS_HASH 0x0807 /* text: version 1: hash-spec */
+#define ASSAY_LUKS_HEADER_BYTES 0x0808 /* number: version 2: hdr_size, one header with its JSON area, in bytes */
+#define ASSAY_LUKS_HEADER_CUT 0x0850 /* finding: the file is shorter than the header of its version */
+#define ASSAY_LUKS_UNKNOWN_VERSION 0x0851 /* finding: header field version */
+#define ASSAY_LUKS_LUKS2 0x0852 /* finding: header field version is 2 */
+#define ASSAY_LUKS_STRING 0x0853 /* finding: version 1, figure 1: cipher-name, cipher-mode, hash-spec, uuid; the place says which */
+#define ASSAY_LUKS_KEY_LENGTH 0x0854 /* finding: version 1: key-bytes */
+#define ASSAY_LUKS_PAYLOAD_IN_HEADER 0x0855 /* finding: version 1: payload-offset */
+#define ASSAY_LUKS_DETACHED_HEADER 0x0856 /* finding: version 1: payload-offset is 0 */
+#define ASSAY_LUKS_ITERATIONS_ZERO 0x0857 /* finding: version 1: mk-digest-iter, or iterations of a slot in use */
+#define ASSAY_LUKS_KEY_SLOT_STATE 0x0858 /* finding: version 1, section 2.4: active */
+#define ASSAY_LUKS_STRIPES 0x0859 /* finding: version 1, section 2.4: stripes */
+#define ASSAY_LUKS_KEY_MATERIAL 0x085a /* finding: version 1: key-material-offset */
+#define ASSAY_LUKS_KEY_MATERIAL_IN_PAYLOAD 0x085b /* finding: version 1: key-material-offset, stripes and key-bytes */
+#define ASSAY_LUKS_KEY_MATERIAL_OVERLAP 0x085c /* finding: version 1: key-material-offset, stripes and key-bytes */
+#define ASSAY_LUKS_INCOMPLETE 0x085d /* finding: key material, the start of the payload, or the headers of version 2 lie behind the end of the file */
+#define ASSAY_LUKS_PRIMARY_HEADER 0x085e /* finding: version 2, section 2.1: magic, version, hdr_offset */
+#define ASSAY_LUKS_SECONDARY_HEADER 0x085f /* finding: version 2, section 2.1: magic, version, hdr_offset */
+#define ASSAY_LUKS_HEADER_SIZE 0x0860 /* finding: version 2, section 2.2 */
+#define ASSAY_LUKS_COPIES_DIFFER 0x0861 /* finding: version 2: hdr_size, seqid, uuid */
+#define ASSAY_LUKS_ENCRYPTED 0x0880 /* finding: the disk can be read with a secret only */
+
+#define ASSAY_ISO_BLOCK_BYTES 0x0c00 /* number: logical block size of the primary volume, in bytes (ECMA-119, 8.4.12) */
+#define ASSAY_ISO_VOLUME_BYTES 0x0c01 /* number: volume space size of the primary volume, in bytes (ECMA-119, 8.4.8) */
+#define ASSAY_ISO_JOLIET 0x0c02 /* flag: a supplementary volume has an escape sequence of Joliet */
+#define ASSAY_ISO_EL_TORITO 0x0c03 /* flag: a boot record points to a boot catalog */
+#define ASSAY_ISO_UDF 0x0c04 /* flag: an extended area names NSR02 or NSR03 (ECMA-167, part 3, 9.1) */
+#define ASSAY_ISO_BOOT_IMAGES 0x0c05 /* number: entries of the boot catalog's first sector that have an image */
+#define ASSAY_ISO_UDF_BLOCK_BYTES 0x0c06 /* number: block size at which the UDF's anchor was found, in bytes */
+#define ASSAY_ISO_NO_TERMINATOR 0x0c50 /* finding: ECMA-119, 6.7.1: a terminator ends the descriptors; ECMA-167, part 2, 8.3: TEA01 an extended area; at most 64 structures are looked at */
+#define ASSAY_ISO_NO_VOLUME 0x0c51 /* finding: ECMA-119, 6.7.1.1 */
+#define ASSAY_ISO_SECOND_PRIMARY 0x0c52 /* finding: ECMA-119, 6.7.1.1: sizes, root directory, path tables */
+#define ASSAY_ISO_VERSION 0x0c53 /* finding: ECMA-119, 8.4.3, 8.4.31, 8.5.2 */
+#define ASSAY_ISO_BYTE_ORDERS 0x0c54 /* finding: ECMA-119, 7.2.3, 7.3.3: volume space size, block size, path table size, place and size of the root directory */
+#define ASSAY_ISO_BLOCK_SIZE 0x0c55 /* finding: ECMA-119, 6.2.2 */
+#define ASSAY_ISO_ROOT_DIRECTORY 0x0c56 /* finding: ECMA-119, 8.4.18, 9.1 */
+#define ASSAY_ISO_PATH_TABLE 0x0c57 /* finding: ECMA-119, 8.4.13 to 8.4.17 */
+#define ASSAY_ISO_BOOT_CATALOG 0x0c58 /* finding: El Torito, section 2: validation entry, section headers and their counts */
+#define ASSAY_ISO_UDF_ANCHOR 0x0c59 /* finding: ECMA-167, part 3, 8.4.2.1: looked for in block 256, the last block and 256 before it, for blocks of 512 to 4096 bytes */
+#define ASSAY_ISO_UDF_SEQUENCE 0x0c5a /* finding: ECMA-167, part 3, 8.4.2: tags, CRC, primary, partition and logical volume descriptor, block size */
+#define ASSAY_ISO_INCOMPLETE 0x0c5b /* finding: the volume, a boot image, or the UDF's partition or descriptors end behind the file */
+#define ASSAY_ISO_HIGH_SIERRA 0x0c5c /* finding: standard identifier CDROM */
+
 #endif

@@ -268,3 +268,197 @@ pub mod vmdk {
     /// A key that starts with encryption, or ddb.encryption.
     pub const ENCRYPTED: Finding = Finding(0x0485);
 }
+
+/// Keys of the format vhd.
+pub mod vhd {
+    use super::*;
+
+    /// Footer field Disk Type: 2 fixed, 3 dynamic, 4 differencing.
+    pub const DISK_TYPE: Number = Number(0x0500);
+    /// Footer field Current Size, in bytes.
+    pub const CURRENT_SIZE: Number = Number(0x0501);
+    /// Footer field Original Size, in bytes.
+    pub const ORIGINAL_SIZE: Number = Number(0x0502);
+    /// Cylinders * heads * sectors per track of the footer field Disk Geometry, in bytes.
+    pub const GEOMETRY_SIZE: Number = Number(0x0503);
+    /// Footer field Creator Application without zeros at its end; decides whether qemu takes the current size or the geometry's.
+    pub const CREATOR_APP: Text = Text(0x0504);
+    /// Footer field Unique Id as a UUID.
+    pub const UNIQUE_ID: Text = Text(0x0505);
+    /// Footer field Features, bit 0: the disk may be deleted when the system shuts down.
+    pub const TEMPORARY: Flag = Flag(0x0506);
+    /// Dynamic header field Block Size, in bytes; tools write 2 MiB, and some of them trust in that.
+    pub const BLOCK_SIZE: Number = Number(0x0507);
+    /// Dynamic header field Table Offset, in bytes: where the block allocation table (BAT) is.
+    pub const TABLE_OFFSET: Number = Number(0x0508);
+    /// Dynamic header field Max Table Entries: entries of the BAT, of 4 bytes each.
+    pub const MAX_TABLE_ENTRIES: Number = Number(0x0509);
+    /// Dynamic header field Parent Unique ID as a UUID; absent when it is zero.
+    pub const PARENT_UNIQUE_ID: Text = Text(0x050a);
+    /// Sectors of allocated blocks that the blocks' bitmaps say are not there (deep).
+    pub const UNSET_SECTORS: Number = Number(0x050b);
+    /// Disk type 4, whatever else it says, or a Parent Unique ID that is not zero; the target is that id.
+    pub const PARENT: Reference = Reference(0x0540);
+    /// Dynamic header field Parent Unicode Name is not zero, in whatever type of disk.
+    pub const PARENT_NAME: Reference = Reference(0x0541);
+    /// A Parent Locator Entry with a field that is not zero, of whatever platform code, in whatever type of disk; the target is the platform data, of codes W2ku and W2ru as UTF-8.
+    pub const PARENT_LOCATOR: Reference = Reference(0x0542);
+    /// The file starts with the cookie and is shorter than a footer.
+    pub const FOOTER_CUT: Finding = Finding(0x0550);
+    /// Section Hard Disk Footer Format: before Virtual PC 2004 a footer had 511 bytes; qemu fills up a footer in the last, cut sector with zeros.
+    pub const SHORT_FOOTER: Finding = Finding(0x0551);
+    /// The copy at the start is there, the footer is not where it must be.
+    pub const FOOTER_MISSING: Finding = Finding(0x0552);
+    /// Only a fixed disk has no copy.
+    pub const COPY_MISSING: Finding = Finding(0x0553);
+    /// The two must be the same.
+    pub const COPIES_DIFFER: Finding = Finding(0x0554);
+    /// Footer field Checksum: one's complement of the sum of the other bytes.
+    pub const FOOTER_CHECKSUM: Finding = Finding(0x0555);
+    /// Footer field File Format Version, dynamic header field Header Version.
+    pub const UNKNOWN_VERSION: Finding = Finding(0x0556);
+    /// Footer field Features.
+    pub const FEATURES: Finding = Finding(0x0557);
+    /// Footer field Disk Type.
+    pub const TYPE_MISMATCH: Finding = Finding(0x0558);
+    /// Footer field Data Offset: all ones in a fixed disk, else a multiple of 512 behind the copy.
+    pub const DATA_OFFSET: Finding = Finding(0x0559);
+    /// Footer field Current Size; 2040 GiB is what qemu opens.
+    pub const VIRTUAL_SIZE: Finding = Finding(0x055a);
+    /// Footer field Disk Geometry, where it decides: larger than the current size, or smaller by a cylinder or more.
+    pub const GEOMETRY: Finding = Finding(0x055b);
+    /// The end of the disk, less than a cylinder, is not read.
+    pub const SIZE_BY_GEOMETRY: Finding = Finding(0x055c);
+    /// Dynamic header field Cookie.
+    pub const DYNAMIC_HEADER: Finding = Finding(0x055d);
+    /// Dynamic header field Checksum.
+    pub const HEADER_CHECKSUM: Finding = Finding(0x055e);
+    /// Dynamic header field Data Offset: unused, all ones in its lower half or in both.
+    pub const NEXT_STRUCTURE: Finding = Finding(0x055f);
+    /// Dynamic header field Block Size; of smaller blocks, readers disagree on whether they have a bitmap.
+    pub const ODD_BLOCK_SIZE: Finding = Finding(0x0560);
+    /// Dynamic header field Table Offset.
+    pub const BAT_OFFSET: Finding = Finding(0x0561);
+    /// Dynamic header field Max Table Entries.
+    pub const BAT_ENTRIES: Finding = Finding(0x0562);
+    /// A table or data that the image maps lies behind the end of the file; the place is what points there.
+    pub const INCOMPLETE: Finding = Finding(0x0563);
+    /// Footer, its copy, dynamic header, BAT and (deep) blocks share bytes.
+    pub const OVERLAP: Finding = Finding(0x0564);
+    /// Section Block Allocation Table and Data Blocks (deep), of a dynamic disk; the two are the same unless the blocks were made to differ.
+    pub const PARTIAL_BLOCKS: Finding = Finding(0x0565);
+    /// Footer field Saved State.
+    pub const SAVED_STATE_VALUE: Finding = Finding(0x0566);
+    /// The size of the file of a fixed disk.
+    pub const UNALIGNED_FOOTER: Finding = Finding(0x0567);
+    /// Footer field Saved State is 1.
+    pub const SAVED_STATE: Finding = Finding(0x0580);
+}
+
+/// Keys of the format luks.
+pub mod luks {
+    use super::*;
+
+    /// Header field version: 1 or 2.
+    pub const VERSION: Number = Number(0x0800);
+    /// Version 1: payload-offset, in bytes; the driver luks reads the disk from here on.
+    pub const PAYLOAD_OFFSET: Number = Number(0x0801);
+    /// Version 1: key-bytes, length of the master key in bytes.
+    pub const KEY_BYTES: Number = Number(0x0802);
+    /// Version 1: key slots that are in use, of 8.
+    pub const KEY_SLOTS: Number = Number(0x0803);
+    /// Version 1: largest number of PBKDF2 iterations, of the slots in use and mk-digest-iter.
+    pub const ITERATIONS: Number = Number(0x0804);
+    /// Version 1: cipher-name.
+    pub const CIPHER: Text = Text(0x0805);
+    /// Version 1: cipher-mode.
+    pub const CIPHER_MODE: Text = Text(0x0806);
+    /// Version 1: hash-spec.
+    pub const HASH: Text = Text(0x0807);
+    /// Version 2: hdr_size, one header with its JSON area, in bytes.
+    pub const HEADER_BYTES: Number = Number(0x0808);
+    /// The file is shorter than the header of its version.
+    pub const HEADER_CUT: Finding = Finding(0x0850);
+    /// Header field version.
+    pub const UNKNOWN_VERSION: Finding = Finding(0x0851);
+    /// Header field version is 2.
+    pub const LUKS2: Finding = Finding(0x0852);
+    /// Version 1, figure 1: cipher-name, cipher-mode, hash-spec, uuid; the place says which.
+    pub const STRING: Finding = Finding(0x0853);
+    /// Version 1: key-bytes.
+    pub const KEY_LENGTH: Finding = Finding(0x0854);
+    /// Version 1: payload-offset.
+    pub const PAYLOAD_IN_HEADER: Finding = Finding(0x0855);
+    /// Version 1: payload-offset is 0.
+    pub const DETACHED_HEADER: Finding = Finding(0x0856);
+    /// Version 1: mk-digest-iter, or iterations of a slot in use.
+    pub const ITERATIONS_ZERO: Finding = Finding(0x0857);
+    /// Version 1, section 2.4: active.
+    pub const KEY_SLOT_STATE: Finding = Finding(0x0858);
+    /// Version 1, section 2.4: stripes.
+    pub const STRIPES: Finding = Finding(0x0859);
+    /// Version 1: key-material-offset.
+    pub const KEY_MATERIAL: Finding = Finding(0x085a);
+    /// Version 1: key-material-offset, stripes and key-bytes.
+    pub const KEY_MATERIAL_IN_PAYLOAD: Finding = Finding(0x085b);
+    /// Version 1: key-material-offset, stripes and key-bytes.
+    pub const KEY_MATERIAL_OVERLAP: Finding = Finding(0x085c);
+    /// Key material, the start of the payload, or the headers of version 2 lie behind the end of the file.
+    pub const INCOMPLETE: Finding = Finding(0x085d);
+    /// Version 2, section 2.1: magic, version, hdr_offset.
+    pub const PRIMARY_HEADER: Finding = Finding(0x085e);
+    /// Version 2, section 2.1: magic, version, hdr_offset.
+    pub const SECONDARY_HEADER: Finding = Finding(0x085f);
+    /// Version 2, section 2.2.
+    pub const HEADER_SIZE: Finding = Finding(0x0860);
+    /// Version 2: hdr_size, seqid, uuid.
+    pub const COPIES_DIFFER: Finding = Finding(0x0861);
+    /// The disk can be read with a secret only.
+    pub const ENCRYPTED: Finding = Finding(0x0880);
+}
+
+/// Keys of the format iso.
+pub mod iso {
+    use super::*;
+
+    /// Logical block size of the primary volume, in bytes (ECMA-119, 8.4.12).
+    pub const BLOCK_BYTES: Number = Number(0x0c00);
+    /// Volume space size of the primary volume, in bytes (ECMA-119, 8.4.8).
+    pub const VOLUME_BYTES: Number = Number(0x0c01);
+    /// A supplementary volume has an escape sequence of Joliet.
+    pub const JOLIET: Flag = Flag(0x0c02);
+    /// A boot record points to a boot catalog.
+    pub const EL_TORITO: Flag = Flag(0x0c03);
+    /// An extended area names NSR02 or NSR03 (ECMA-167, part 3, 9.1).
+    pub const UDF: Flag = Flag(0x0c04);
+    /// Entries of the boot catalog's first sector that have an image.
+    pub const BOOT_IMAGES: Number = Number(0x0c05);
+    /// Block size at which the UDF's anchor was found, in bytes.
+    pub const UDF_BLOCK_BYTES: Number = Number(0x0c06);
+    /// ECMA-119, 6.7.1: a terminator ends the descriptors; ECMA-167, part 2, 8.3: TEA01 an extended area; at most 64 structures are looked at.
+    pub const NO_TERMINATOR: Finding = Finding(0x0c50);
+    /// ECMA-119, 6.7.1.1.
+    pub const NO_VOLUME: Finding = Finding(0x0c51);
+    /// ECMA-119, 6.7.1.1: sizes, root directory, path tables.
+    pub const SECOND_PRIMARY: Finding = Finding(0x0c52);
+    /// ECMA-119, 8.4.3, 8.4.31, 8.5.2.
+    pub const VERSION: Finding = Finding(0x0c53);
+    /// ECMA-119, 7.2.3, 7.3.3: volume space size, block size, path table size, place and size of the root directory.
+    pub const BYTE_ORDERS: Finding = Finding(0x0c54);
+    /// ECMA-119, 6.2.2.
+    pub const BLOCK_SIZE: Finding = Finding(0x0c55);
+    /// ECMA-119, 8.4.18, 9.1.
+    pub const ROOT_DIRECTORY: Finding = Finding(0x0c56);
+    /// ECMA-119, 8.4.13 to 8.4.17.
+    pub const PATH_TABLE: Finding = Finding(0x0c57);
+    /// El Torito, section 2: validation entry, section headers and their counts.
+    pub const BOOT_CATALOG: Finding = Finding(0x0c58);
+    /// ECMA-167, part 3, 8.4.2.1: looked for in block 256, the last block and 256 before it, for blocks of 512 to 4096 bytes.
+    pub const UDF_ANCHOR: Finding = Finding(0x0c59);
+    /// ECMA-167, part 3, 8.4.2: tags, CRC, primary, partition and logical volume descriptor, block size.
+    pub const UDF_SEQUENCE: Finding = Finding(0x0c5a);
+    /// The volume, a boot image, or the UDF's partition or descriptors end behind the file.
+    pub const INCOMPLETE: Finding = Finding(0x0c5b);
+    /// Standard identifier CDROM.
+    pub const HIGH_SIERRA: Finding = Finding(0x0c5c);
+}

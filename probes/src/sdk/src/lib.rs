@@ -124,3 +124,8 @@ macro_rules! probe {
         }
     };
 }
+
+/// The code in the guide compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/adding-a-probe.md")]
+struct Guide;
