@@ -24,7 +24,7 @@ var vmdkEntries = []Entry{
 	{Key: 0x0451, Kind: KindFinding, Name: "vmdk.wrong-endian", Class: ClassMalformed, Message: "the magic is byte-swapped", Doc: "no reader takes it, some tool may"},
 	{Key: 0x0452, Kind: KindFinding, Name: "vmdk.unknown-version", Class: Unsupported, Message: "version is {value}, must be 1 to {limit}", Doc: "header field version"},
 	{Key: 0x0453, Kind: KindFinding, Name: "vmdk.capacity", Class: ClassMalformed, Message: "capacity is {value} sectors, must be 1 to {limit}", Doc: "header field capacity of a file that no descriptor spreads over others"},
-	{Key: 0x0454, Kind: KindFinding, Name: "vmdk.grain-size", Class: ClassMalformed, Message: "grainSize is {value} sectors, must be a power of 2 from 8 to {limit}", Doc: "header field grainSize"},
+	{Key: 0x0454, Kind: KindFinding, Name: "vmdk.grain-size", Class: ClassMalformed, Message: "grainSize is {value} sectors, must be a power of 2 from 16 to {limit}", Doc: "header field grainSize"},
 	{Key: 0x0455, Kind: KindFinding, Name: "vmdk.grain-table-size", Class: ClassMalformed, Message: "numGTEsPerGT is {value}, must be {limit}", Doc: "header field numGTEsPerGT"},
 	{Key: 0x0456, Kind: KindFinding, Name: "vmdk.directory-offset", Class: ClassMalformed, Message: "a grain directory is at sector {hex}, which none can have", Doc: "header fields gdOffset and, when it is used, rgdOffset: not 0, not over the header or the descriptor, in reach of a file offset"},
 	{Key: 0x0457, Kind: KindFinding, Name: "vmdk.descriptor-offset", Class: ClassMalformed, Message: "the descriptor has {limit} sectors at sector {value}, must be at sector 1", Doc: "header fields descriptorOffset and descriptorSize: readers look at sector 1 whatever they say"},

@@ -170,15 +170,15 @@ func vmdkPatch(change func([]byte)) vmdkOption {
 	return func(v *vmdk) { v.patches = append(v.patches, change) }
 }
 
-// buildVMDK builds an image. Without options: version 1, grains of 4 KiB, a
+// buildVMDK builds an image. Without options: version 1, grains of 8 KiB, a
 // disk of 1 MiB whose first and last grains hold data, in the order of their
 // place, the last at the end of the file; a descriptor of 20 sectors; a
 // redundant directory. What the options ask for is laid out as the
 // specification says, also when no tool would accept it.
 func buildVMDK(options ...vmdkOption) []byte {
 	v := vmdk{
-		version: 1, flags: vmdkFlagLineEnds, capacity: 2048, grain: 8, text: vmdkText("monolithicSparse", 2048),
-		textSize: 20, redundant: true, written: []uint64{0, 255},
+		version: 1, flags: vmdkFlagLineEnds, capacity: 2048, grain: 16, text: vmdkText("monolithicSparse", 2048),
+		textSize: 20, redundant: true, written: []uint64{0, 127},
 	}
 	for _, o := range options {
 		o(&v)

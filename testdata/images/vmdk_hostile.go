@@ -14,8 +14,8 @@ const (
 	vmdkGD        = 26 * vmdkSector
 	vmdkGT        = 27 * vmdkSector
 	vmdkFirstData = 32 * vmdkSector
-	vmdkLastData  = 40 * vmdkSector
-	vmdkEnd       = 48 * vmdkSector
+	vmdkLastData  = 48 * vmdkSector
+	vmdkEnd       = 64 * vmdkSector
 )
 
 // vmdkPoke writes a little-endian 32-bit number anywhere in the finished
@@ -204,10 +204,10 @@ func vmdkGeometry() []Case {
 		{"vmdk.capacity", false, vmdkVariant{"capacity-sign", vmdkOf(vmdkWith(vmdkCapacity, 1<<54))}},
 		{"virtual-size-limit", false, vmdkVariant{"capacity-over-bound", vmdkOf(vmdkWith(vmdkCapacity, 64<<40/vmdkSector+1))}},
 		{"vmdk.incomplete", false, vmdkVariant{"capacity-over-directory", vmdkOf(vmdkSize(1<<30), vmdkWritten(), vmdkAsOf(2048))}},
-		{"vmdk.grain-directory-bytes-limit", false, vmdkVariant{"directory-over-bound", vmdkOf(vmdkWith(vmdkCapacity, 8<<20*512*8+1))}},
+		{"vmdk.grain-directory-bytes-limit", false, vmdkVariant{"directory-over-bound", vmdkOf(vmdkWith(vmdkCapacity, 8<<20*512*16+1))}},
 		{"vmdk.grain-size", false, vmdkVariant{"grain-size-0", vmdkOf(vmdkWith(vmdkGrainSize, 0))}},
-		{"vmdk.grain-size", false, vmdkVariant{"grain-size-4", vmdkOf(vmdkWith(vmdkGrainSize, 4))}},
-		{"vmdk.grain-size", false, vmdkVariant{"grain-size-9", vmdkOf(vmdkWith(vmdkGrainSize, 9))}},
+		{"vmdk.grain-size", false, vmdkVariant{"grain-size-8", vmdkOf(vmdkWith(vmdkGrainSize, 8))}},
+		{"vmdk.grain-size", false, vmdkVariant{"grain-size-17", vmdkOf(vmdkWith(vmdkGrainSize, 17))}},
 		{"vmdk.grain-bytes-limit", false, vmdkVariant{"grain-size-4m", vmdkOf(vmdkWith(vmdkGrainSize, 1<<13))}},
 		{"vmdk.grain-size", false, vmdkVariant{"grain-size-2g", vmdkOf(vmdkWith(vmdkGrainSize, 1<<22))}},
 		{"vmdk.grain-size", false, vmdkVariant{"grain-size-highest", vmdkOf(vmdkWith(vmdkGrainSize, 1<<63))}},
@@ -265,20 +265,20 @@ func vmdkGeometry() []Case {
 		{"vmdk.incomplete", true, vmdkVariant{"grain-beyond-file", vmdkOf(vmdkPokeBoth(7, 1<<31))}},
 		{"vmdk.incomplete", true, vmdkVariant{"grain-max", vmdkOf(vmdkPokeBoth(7, 1<<32-1))}},
 		{"vmdk.incomplete", true, vmdkVariant{"grain-across-end", vmdkOf(vmdkPokeBoth(7, vmdkLastData/vmdkSector+1))}},
-		{"vmdk.incomplete", true, vmdkVariant{"grain-at-end", vmdkOf(vmdkPokeBoth(255, vmdkEnd/vmdkSector))}},
+		{"vmdk.incomplete", true, vmdkVariant{"grain-at-end", vmdkOf(vmdkPokeBoth(127, vmdkEnd/vmdkSector))}},
 		{"vmdk.overlap", true, vmdkVariant{"grain-in-header", vmdkOf(vmdkPokeBoth(7, 2))}},
 		{"vmdk.overlap", true, vmdkVariant{"grain-zeroed-without-flag", vmdkOf(vmdkPokeBoth(7, 1))}},
 		{"vmdk.overlap", true, vmdkVariant{"grain-in-overhead", vmdkOf(vmdkPokeBoth(7, vmdkFirstData/vmdkSector-1))}},
 		{"vmdk.overlap", true, vmdkVariant{"grain-over-table", vmdkOf(vmdkWith(vmdkOverHead, 0), vmdkPokeBoth(7, vmdkGT/vmdkSector+3))}},
-		{"vmdk.overlap", true, vmdkVariant{"grain-over-directory", vmdkOf(vmdkWith(vmdkOverHead, 0), vmdkPokeBoth(7, vmdkGD/vmdkSector-7))}},
+		{"vmdk.overlap", true, vmdkVariant{"grain-over-directory", vmdkOf(vmdkWith(vmdkOverHead, 0), vmdkPokeBoth(7, vmdkGD/vmdkSector-5))}},
 
 		{"vmdk.grain-marker", true, vmdkVariant{"stream-grain-lba", stream(vmdkMarker(0, 8))}},
 		{"vmdk.grain-marker", true, vmdkVariant{"stream-grain-lba-high", stream(vmdkMarker(4, 1))}},
 		{"vmdk.grain-marker", true, vmdkVariant{"stream-grain-size-0", stream(vmdkMarker(8, 0))}},
-		{"vmdk.grain-marker", true, vmdkVariant{"stream-grain-size-over-bound", stream(vmdkMarker(8, 8192-12+1))}},
+		{"vmdk.grain-marker", true, vmdkVariant{"stream-grain-size-over-bound", stream(vmdkMarker(8, 16384-12+1))}},
 		{"vmdk.grain-marker", true, vmdkVariant{"stream-grain-size-max", stream(vmdkMarker(8, 1<<32-1))}},
-		{"vmdk.overlap", true, vmdkVariant{"stream-grain-into-footer", stream(vmdkGrain(16), vmdkWritten(0), vmdkMarker(8, 13000))}},
-		{"vmdk.incomplete", true, vmdkVariant{"stream-grain-beyond-file", append(vmdkOf(vmdkStreamInPlace(), vmdkWritten(0)), vmdkMarker(8, 8000))}},
+		{"vmdk.overlap", true, vmdkVariant{"stream-grain-into-footer", stream(vmdkWritten(0), vmdkMarker(8, 13000))}},
+		{"vmdk.incomplete", true, vmdkVariant{"stream-grain-beyond-file", append(vmdkOf(vmdkStreamInPlace(), vmdkWritten(0)), vmdkMarker(8, 12000))}},
 		{"vmdk.metadata-marker", true, vmdkVariant{"stream-directory-marker", stream(vmdkPokeEnd(5*512-12, 1))}},
 		{"vmdk.metadata-marker", true, vmdkVariant{"stream-table-marker", stream(vmdkPokeEnd(10*512-12, 2))}},
 		{"vmdk.metadata-marker", true, vmdkVariant{"stream-table-marker-size", stream(vmdkPokeEnd(10*512-8, 9))}},

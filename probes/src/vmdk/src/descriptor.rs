@@ -258,6 +258,8 @@ impl Descriptor {
 
     #[inline(never)]
     fn reference(&mut self, kind: Reference, target: &[u8], line: &Line, report: &mut Report) {
+        let end = line::position(target, b'"').unwrap_or(target.len());
+        let target = target.get(..end).unwrap_or_default();
         self.named += 1;
         if self.named <= MAX_NAMED {
             report.reference(kind, line.place, extents::cut(target));
@@ -274,7 +276,7 @@ impl Descriptor {
             }
             self.say(keys::DESCRIPTOR_KEY, line, 0, report);
             if key == PARENT_HINT {
-                self.reference(keys::PARENT, line.text, line, report);
+                self.reference(keys::PARENT, line::hint(line.text), line, report);
             }
         }
     }

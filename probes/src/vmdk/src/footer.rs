@@ -27,6 +27,16 @@ pub fn marker_type(marker: &[u8]) -> Option<u32> {
     }
 }
 
+/// The capacity that the footer has, in sectors, when there is one.
+pub fn capacity(header: &Header, image: &mut Image) -> Option<u64> {
+    let at = image.size().filter(|_| header.has_footer())?.checked_sub(LENGTH)?;
+    let copy = image.bytes(at, LENGTH as usize)?.get(SECTOR as usize..)?;
+    match copy.get(..4) {
+        Some(b"KDMV") => copy.le64(12),
+        _ => None,
+    }
+}
+
 /// Reads the footer of a file of known size and returns the sector of the
 /// grain directory.
 pub fn read(header: &Header, size: u64, image: &mut Image, report: &mut Report) -> Result<u64, Defect> {

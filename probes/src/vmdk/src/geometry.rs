@@ -2,6 +2,7 @@
 //! is in the file (section Hosted Sparse Extents; vmdk_open_vmdk4 of qemu's
 //! driver).
 
+use crate::footer;
 use crate::header::{self, Header};
 use crate::{Defect, SECTOR};
 use assay_probe::keys::{self as core_keys, vmdk as keys};
@@ -24,7 +25,8 @@ const MAX_VERSION: u32 = 3;
 const ZEROED_GRAINS_VERSION: u32 = 2;
 /// Largest sector whose offset a file can have.
 const MAX_SECTOR: u64 = i64::MAX as u64 / SECTOR;
-const MIN_GRAIN: u64 = 8;
+/// "Greater than 8 sectors."
+const MIN_GRAIN: u64 = 16;
 /// Bound of the driver: 1 GiB.
 const MAX_GRAIN: u64 = 1 << 21;
 /// "\n", " ", "\r\n".
@@ -57,12 +59,14 @@ pub fn check_version(header: &Header, report: &mut Report) -> Result<(), Defect>
 }
 
 /// Reports the geometry of the disk in this file.
-pub fn check(header: &Header, image: &Image, report: &mut Report) -> Result<(), Defect> {
+pub fn check(header: &Header, image: &mut Image, report: &mut Report) -> Result<(), Defect> {
     if header.capacity == 0 || header.capacity > MAX_SECTOR {
         report.finding(keys::CAPACITY, CAPACITY, [header.capacity, MAX_SECTOR]);
         return Err(Defect);
     }
-    report.number(core_keys::VIRTUAL_SIZE, CAPACITY, header.capacity * SECTOR);
+    // Where header and footer differ, qemu's driver believes the footer.
+    let capacity = footer::capacity(header, image).unwrap_or(header.capacity);
+    report.number(core_keys::VIRTUAL_SIZE, CAPACITY, capacity.saturating_mul(SECTOR));
     report.flag(keys::COMPRESSED, COMPRESS_ALGORITHM, header.is_compressed());
     report.flag(keys::FOOTER, GD_OFFSET, header.has_footer());
     let flags = compression(header, report);

@@ -101,6 +101,7 @@ impl<'a> Lines<'a> {
 }
 
 /// Words that some readers search for anywhere in the text.
+const HINT: &[u8] = b"parentfilenamehint";
 pub const PARENT_HINT: u8 = 1;
 pub const CREATE_TYPE: u8 = 2;
 
@@ -180,7 +181,7 @@ fn take(bytes: &[u8], at: usize, line: &mut Line) {
 /// The word that has the byte at an offset where no other letter of it is.
 fn word_around(bytes: &[u8], at: usize) -> u8 {
     let (word, before, bit): (&[u8], usize, u8) = match bytes.get(at) {
-        Some(b'f' | b'F') => (b"parentfilenamehint", 6, PARENT_HINT),
+        Some(b'f' | b'F') => (HINT, 6, PARENT_HINT),
         _ => (b"createtype", 7, CREATE_TYPE),
     };
     match at.checked_sub(before).and_then(|start| bytes.get(start..)) {
@@ -314,6 +315,26 @@ pub fn find_fold(bytes: &[u8], words: &[&[u8]]) -> Option<usize> {
     None
 }
 
+/// The name behind a parentFileNameHint that stands anywhere in a line, up to
+/// the line's end.
+pub fn hint(line: &[u8]) -> &[u8] {
+    let mut rest = line;
+    while let Some((_, after)) = rest.split_first() {
+        if starts_fold(rest, HINT) {
+            break;
+        }
+        rest = after;
+    }
+    let mut name = rest.get(HINT.len()..).unwrap_or_default();
+    while let Some((b' ' | b'\t' | b'=', after)) = name.split_first() {
+        name = after;
+    }
+    match name {
+        [b'"', name @ ..] => name,
+        _ => name,
+    }
+}
+
 /// Whether two words are equal but for the case of ASCII letters.
 pub fn equal_fold(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b))
@@ -402,6 +423,15 @@ mod tests {
             "RW 18446744073709553664 SPARSE \"a\"", "RW +2048 SPARSE \"a\"", "RW 2048 SPARSE \"\"", "RW 2048 SPARSE \"a\" \"b\"",
         ] {
             assert!(!describes(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn hints() {
+        for (line, name) in [
+            ("# xparentFileNameHint=\"a b", "a b"), ("PARENTFILENAMEHINT = a", "a"), ("parentFileNameHint", ""), ("", ""),
+        ] {
+            assert_eq!(hint(line.as_bytes()), name.as_bytes(), "{line}");
         }
     }
 
