@@ -39,8 +39,8 @@ pub const IN_FOOTER: u64 = u64::MAX;
 impl Header {
     /// Reads the header, or says what the file is when there is no whole one.
     pub fn read(image: &Image, report: &mut Report) -> Result<Header, Outcome> {
-        match (image.head().get(..LENGTH as usize).and_then(Header::parse), image.size()) {
-            (Some(header), _) => Ok(header),
+        match (image.head().get(..LENGTH as usize), image.size()) {
+            (Some(bytes), _) => Ok(Header::parse(bytes)),
             (None, None) => Err(Outcome::Match),
             (None, Some(size)) => {
                 report.finding(keys::HEADER_CUT, Place::new(0, size), [size, LENGTH]);
@@ -49,23 +49,24 @@ impl Header {
         }
     }
 
-    /// The fields of a header or footer.
-    pub fn parse(b: &[u8]) -> Option<Header> {
-        Some(Header {
-            version: b.le32(4)?,
-            flags: b.le32(8)?,
-            capacity: b.le64(12)?,
-            grain_size: b.le64(20)?,
-            descriptor_offset: b.le64(28)?,
-            descriptor_size: b.le64(36)?,
-            num_gtes_per_gt: b.le32(44)?,
-            rgd_offset: b.le64(48)?,
-            gd_offset: b.le64(56)?,
-            over_head: b.le64(64)?,
-            unclean_shutdown: b.u8(72)?,
-            line_ends: b.le32(73)?,
-            compress_algorithm: b.le16(77)?,
-        })
+    /// The fields of a sector, which has them all.
+    fn parse(b: &[u8]) -> Header {
+        let (le32, le64) = (|at| b.le32(at).unwrap_or(0), |at| b.le64(at).unwrap_or(0));
+        Header {
+            version: le32(4),
+            flags: le32(8),
+            capacity: le64(12),
+            grain_size: le64(20),
+            descriptor_offset: le64(28),
+            descriptor_size: le64(36),
+            num_gtes_per_gt: le32(44),
+            rgd_offset: le64(48),
+            gd_offset: le64(56),
+            over_head: le64(64),
+            unclean_shutdown: b.u8(72).unwrap_or(0),
+            line_ends: le32(73),
+            compress_algorithm: b.le16(77).unwrap_or(0),
+        }
     }
 
     pub fn is_compressed(&self) -> bool {
