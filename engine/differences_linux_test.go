@@ -3,6 +3,7 @@ package engine_test
 import (
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,6 +77,14 @@ func (d *differences) expected(image, tool, what string) bool {
 		}
 	}
 	return listed
+}
+
+// mentions reports whether a row may be about an image.
+func (d *differences) mentions(image string) bool {
+	return slices.ContainsFunc(d.rows, func(row *difference) bool {
+		ok, _ := path.Match(row.image, image)
+		return ok
+	})
 }
 
 // stale fails for rows that are no longer so, of the tools that were asked.

@@ -162,6 +162,9 @@ func (d *differential) examine(t *testing.T, s subject, path string) *engine.Rep
 		t.Fatal(err)
 	}
 	d.count(report)
+	if !report.Accepted && len(report.References) == 0 && !long() && !d.listed.mentions(s.label) {
+		return report // there is only a size to compare, of a disk that nobody gets
+	}
 	if report.QemuDriver != "" {
 		d.compare(t, s.label, path, "qemu-img", report, d.info(t, s, path, report))
 	}

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"path/filepath"
 	"regexp"
@@ -70,14 +71,17 @@ func parseInfo(t *testing.T, stdout []byte, err error, path string) opinion {
 		return opinion{size: -1}
 	}
 	var info map[string]any
-	if err := json.Unmarshal(stdout, &info); err != nil {
+	d := json.NewDecoder(bytes.NewReader(stdout))
+	d.UseNumber() // a size may be more than a float holds
+	if err := d.Decode(&info); err != nil {
 		t.Fatalf("qemu-img info printed %q: %v", stdout, err)
 	}
-	size, ok := info["virtual-size"].(float64) // exact below 2^53
-	if !ok {
+	number, _ := info["virtual-size"].(json.Number)
+	size, err := number.Int64()
+	if err != nil {
 		t.Fatalf("qemu-img info gives no size: %s", stdout)
 	}
-	o := opinion{opens: true, size: int64(size)}
+	o := opinion{opens: true, size: size}
 	o.collect(info)
 	return o.without(path)
 }

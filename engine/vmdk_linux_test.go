@@ -32,6 +32,12 @@ func vmdkRecipes() []recipe {
 	return list
 }
 
+// vmdkSize returns the size of the disk as qemu-img sees it, in bytes.
+func vmdkSize(t *testing.T, path string) int64 {
+	t.Helper()
+	return parseInfo(t, []byte(tool(t, "qemu-img", "info", "--output=json", "-f", "vmdk", path)), nil, path).size
+}
+
 // Every VMDK of one file that qemu-img makes converts to the bytes that
 // qemu-img makes of it, and no part of one is accepted.
 func TestEveryVMDKOfQemuImg(t *testing.T) {
@@ -46,7 +52,7 @@ func TestEveryVMDKOfQemuImg(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer image.Close()
-			size := qemuImgSize(t, "vmdk", path)
+			size := vmdkSize(t, path)
 			if report := image.Report(); report.QemuDriver != "vmdk" || report.VirtualSize != size {
 				t.Errorf("driver %s, virtual size %d, qemu-img says %d", report.QemuDriver, report.VirtualSize, size)
 			}
@@ -129,7 +135,7 @@ func TestVMDKsOfSeveralFiles(t *testing.T) {
 			if !slices.Equal(slices.Compact(found), c.want) || !slices.Equal(targets, c.targets) {
 				t.Errorf("findings %s, references %s", found, targets)
 			}
-			if size := qemuImgSize(t, "vmdk", path); report.VirtualSize != size {
+			if size := vmdkSize(t, path); report.VirtualSize != size {
 				t.Errorf("virtual size %d, qemu-img says %d", report.VirtualSize, size)
 			}
 		})

@@ -125,6 +125,12 @@ func init() {
 		vhdEntries,
 		luksEntries,
 		isoEntries,
+		vhdxEntries,
+		vdiEntries,
+		qcowEntries,
+		qedEntries,
+		parallelsEntries,
+		containerEntries,
 	} {
 		for i := range group {
 			e := &group[i]

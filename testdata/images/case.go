@@ -9,7 +9,10 @@
 // their name says and in nothing else.
 package images
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Case is an image and what must be said of it under the strict policy.
 type Case struct {
@@ -43,6 +46,11 @@ func Valid() []Case {
 		validVHD(),
 		validLUKS(),
 		validISO(),
+		validVHDX(),
+		validVDI(),
+		validParallels(),
+		validQED(),
+		validQcow(),
 	)
 }
 
@@ -58,6 +66,7 @@ func Hostile() []Case {
 		luksDefects(),
 		isoDefects(),
 		udfDefects(),
+		containers(),
 		lookalikes(),
 		vmdkReferences(),
 		vmdkTexts(),
@@ -66,6 +75,11 @@ func Hostile() []Case {
 		vmdkAlone(),
 		vmdkLookalikes(),
 		hostileVHD(),
+		hostileVHDX(),
+		hostileVDI(),
+		hostileParallels(),
+		hostileQED(),
+		hostileQcow(),
 	)
 }
 
@@ -78,3 +92,9 @@ type variant struct {
 func (v variant) build() []byte { return Qcow2(v.options...) }
 
 func with(options ...Option) []Option { return options }
+
+// sorted returns the cases in the order of their names.
+func sorted(cases []Case) []Case {
+	slices.SortFunc(cases, func(a, b Case) int { return strings.Compare(a.Name, b.Name) })
+	return cases
+}

@@ -158,9 +158,9 @@ func vmdkTextSize(sectors uint64) vmdkOption { return func(v *vmdk) { v.textSize
 // vmdkWith sets a field of the header, and of the footer where there is one.
 func vmdkWith(f Field, value uint64) vmdkOption {
 	return vmdkPatch(func(b []byte) {
-		putLittle(b, f, value)
+		putVMDK(b, f, value)
 		if footer := len(b) - 2*vmdkSector; littleAt(b, vmdkGDOffset.Offset) == 1<<64-1 {
-			putLittle(b[footer:], f, value)
+			putVMDK(b[footer:], f, value)
 		}
 	})
 }
@@ -190,7 +190,7 @@ func buildVMDK(options ...vmdkOption) []byte {
 	return image
 }
 
-func putLittle(b []byte, f Field, value uint64) {
+func putVMDK(b []byte, f Field, value uint64) {
 	for i := range f.Width {
 		b[f.Offset+i] = byte(value >> (8 * i))
 	}
@@ -266,7 +266,7 @@ func (v *vmdk) build() []byte {
 		file.marker(1, markerFooter)
 		file.add(header)
 		file.marker(0, 0)
-		putLittle(header, vmdkGDOffset, 1<<64-1)
+		putVMDK(header, vmdkGDOffset, 1<<64-1)
 	}
 	copy(file.b, header)
 	return file.b
@@ -304,20 +304,20 @@ func (v *vmdk) header(overHead, rgd, gd uint64) []byte {
 	}
 	if v.compressed {
 		flags |= vmdkFlagCompressed | vmdkFlagMarkers
-		putLittle(b, vmdkCompress, 1)
+		putVMDK(b, vmdkCompress, 1)
 	}
-	putLittle(b, vmdkMagic, 0x564d444b) // "KDMV"
-	putLittle(b, vmdkVersion, uint64(v.version))
-	putLittle(b, vmdkFlags, uint64(flags))
-	putLittle(b, vmdkCapacity, v.capacity)
-	putLittle(b, vmdkGrainSize, v.grain)
-	putLittle(b, vmdkDescriptorOffset, 1)
-	putLittle(b, vmdkDescriptorSize, v.textSize)
-	putLittle(b, vmdkNumGTEsPerGT, 512)
-	putLittle(b, vmdkRGDOffset, rgd)
-	putLittle(b, vmdkGDOffset, gd)
-	putLittle(b, vmdkOverHead, overHead)
-	putLittle(b, vmdkLineEnds, 0x0a0d200a) // "\n \r\n"
+	putVMDK(b, vmdkMagic, 0x564d444b) // "KDMV"
+	putVMDK(b, vmdkVersion, uint64(v.version))
+	putVMDK(b, vmdkFlags, uint64(flags))
+	putVMDK(b, vmdkCapacity, v.capacity)
+	putVMDK(b, vmdkGrainSize, v.grain)
+	putVMDK(b, vmdkDescriptorOffset, 1)
+	putVMDK(b, vmdkDescriptorSize, v.textSize)
+	putVMDK(b, vmdkNumGTEsPerGT, 512)
+	putVMDK(b, vmdkRGDOffset, rgd)
+	putVMDK(b, vmdkGDOffset, gd)
+	putVMDK(b, vmdkOverHead, overHead)
+	putVMDK(b, vmdkLineEnds, 0x0a0d200a) // "\n \r\n"
 	return b
 }
 

@@ -220,7 +220,7 @@ func vmdkGeometry() []Case {
 		{"vmdk.directory-offset", false, vmdkVariant{"directory-out-of-reach", vmdkOf(vmdkWith(vmdkGDOffset, 1<<63))}},
 		{"vmdk.incomplete", false, vmdkVariant{"directory-beyond-file", vmdkOf(vmdkWith(vmdkGDOffset, 1<<40))}},
 		{"vmdk.incomplete", false, vmdkVariant{"directory-at-end", vmdkOf(vmdkWith(vmdkGDOffset, vmdkEnd/vmdkSector))}},
-		{"vmdk.compression", false, vmdkVariant{"directory-in-footer", vmdkOf(vmdkPatch(func(b []byte) { putLittle(b, vmdkGDOffset, 1<<64-1) }))}},
+		{"vmdk.compression", false, vmdkVariant{"directory-in-footer", vmdkOf(vmdkPatch(func(b []byte) { putVMDK(b, vmdkGDOffset, 1<<64-1) }))}},
 		{"vmdk.overlap", false, vmdkVariant{"directory-is-redundant-one", vmdkOf(vmdkWith(vmdkGDOffset, vmdkRGD/vmdkSector))}},
 		{"vmdk.directory-offset", false, vmdkVariant{"redundant-directory-0", vmdkOf(vmdkWith(vmdkRGDOffset, 0))}},
 		{"vmdk.incomplete", false, vmdkVariant{"redundant-directory-beyond-file", vmdkOf(vmdkWith(vmdkRGDOffset, 1<<40))}},
