@@ -36,6 +36,7 @@ func recipes() []recipe {
 		qcow2Recipes(),
 		vhdRecipes(),
 		mappedRecipes(),
+		vmdkRecipes(),
 	)
 }
 
