@@ -73,10 +73,10 @@ type subject struct {
 	claim engine.Format
 	make  func(t *testing.T, dir string) (path string)
 	check func(t *testing.T, path string) // what is known of it besides; may be nil
-	made  bool                            // by qemu-img itself
+	made  bool                            // by a tool
 }
 
-// subjects are all images there are: generated, and made by qemu-img.
+// subjects are all images there are: generated, and made by tools.
 func (d *differential) subjects() []subject {
 	var list []subject
 	for _, c := range images.All() {
@@ -93,6 +93,18 @@ func (d *differential) subjects() []subject {
 				}
 				r.check(t, depth, report)
 			}
+		}})
+	}
+	for _, r := range slices.Concat(luksRecipes, isoRecipes) {
+		if !long() && !slices.ContainsFunc(d.readers, func(reader reader) bool { return slices.Contains(reader.formats, r.format) }) {
+			continue // to qemu-img they are raw
+		}
+		list = append(list, subject{label: string(r.format) + ": " + r.name, claim: engine.Raw, made: true, make: func(t *testing.T, dir string) string {
+			path := filepath.Join(dir, "image")
+			if err := os.Rename(r.make(t), path); err != nil {
+				t.Fatal(err)
+			}
+			return path
 		}})
 	}
 	return list
@@ -187,7 +199,7 @@ func (d *differential) count(report *engine.Report) {
 }
 
 // info asks qemu-img about an image. strace sees it done where that says
-// something: with an accepted image (one that qemu-img made only in a long
+// something: with an accepted image (one that a tool made only in a long
 // test), and with one that refers to other files.
 func (d *differential) info(t *testing.T, s subject, path string, report *engine.Report) opinion {
 	t.Helper()

@@ -31,6 +31,7 @@ const recipeSize = "33554944"
 func recipes() []recipe {
 	return slices.Concat(
 		qcow2Recipes(),
+		vhdRecipes(),
 	)
 }
 

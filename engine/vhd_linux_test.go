@@ -12,31 +12,30 @@ import (
 	"github.com/assay-dev/assay/testdata/images"
 )
 
-// vhdRecipe is an image that qemu-img can make.
-type vhdRecipe struct {
-	options string // of qemu-img create -o
-	size    string
-	steps   []string // of qemu-io
-}
-
-func vhdRecipes() []vhdRecipe {
-	var list []vhdRecipe
+// vhdRecipes are every kind of VHD that qemu-img makes.
+func vhdRecipes() []recipe {
+	var list []recipe
+	add := func(options, size string, steps ...string) {
+		list = append(list, recipe{format: "vhd", name: options + " " + size, options: options, size: size, steps: steps})
+	}
 	for _, subformat := range []string{"dynamic", "fixed"} {
 		for _, force := range []string{"on", "off"} {
 			options := fmt.Sprintf("subformat=%s,force_size=%s", subformat, force)
 			for _, size := range []string{"1", "512", "1000", "34816", "1M", "3333333"} {
-				list = append(list, vhdRecipe{options, size, []string{"write -q -P 5 0 512"}})
+				add(options, size, "write -q -P 5 0 512")
 			}
-			list = append(list, vhdRecipe{options, "33554944", []string{"write -q -P 7 20M 3M", "write -q -P 9 0 96k", "write -q -P 1 16777k 512"}})
-			list = append(list, vhdRecipe{options, "10000000", nil})
+			add(options, "33554944", "write -q -P 7 20M 3M", "write -q -P 9 0 96k", "write -q -P 1 16777k 512")
+			add(options, "10000000")
 		}
 	}
-	return append(list,
-		vhdRecipe{"force_size=on", "0", nil}, vhdRecipe{"force_size=off", "0", nil},
-		// Around the largest geometry, and the largest disk.
-		vhdRecipe{"force_size=off", "127G", nil}, vhdRecipe{"force_size=off", "136899993600", nil}, vhdRecipe{"force_size=off", "200G", nil},
-		vhdRecipe{"force_size=on", "2040G", []string{"write -q -P 3 2000G 1M"}},
-	)
+	add("force_size=on", "0")
+	add("force_size=off", "0")
+	// Around the largest geometry, and the largest disk.
+	add("force_size=off", "127G")
+	add("force_size=off", "136899993600")
+	add("force_size=off", "200G")
+	add("force_size=on", "2040G", "write -q -P 3 2000G 1M")
+	return list
 }
 
 // qemuImgSize returns the size of the disk as qemu-img sees it, in bytes.
@@ -91,17 +90,9 @@ func TestEveryVHDOfQemuImg(t *testing.T) {
 	needTools(t)
 	eng := newEngine(t, engine.NewConfig())
 	for _, r := range vhdRecipes() {
-		t.Run(r.options+" "+r.size, func(t *testing.T) {
+		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(quickDir(t), "image.vhd")
-			tool(t, "qemu-img", "create", "-q", "-f", "vpc", "-o", r.options, path, r.size)
-			if len(r.steps) > 0 {
-				args := []string{"-f", "vpc"}
-				for _, step := range r.steps {
-					args = append(args, "-c", step)
-				}
-				tool(t, "qemu-io", append(args, path)...)
-			}
+			path := r.make(t, quickDir(t))
 			checkVHD(t, eng, path)
 			refuseParts(t, eng, readFile(t, path))
 		})
