@@ -32,6 +32,7 @@ func recipes() []recipe {
 	return slices.Concat(
 		qcow2Recipes(),
 		vhdRecipes(),
+		largeVHDRecipes(),
 	)
 }
 
