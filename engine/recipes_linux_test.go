@@ -32,7 +32,6 @@ func recipes() []recipe {
 	return slices.Concat(
 		qcow2Recipes(),
 		vhdRecipes(),
-		largeVHDRecipes(),
 	)
 }
 

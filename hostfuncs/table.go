@@ -124,6 +124,11 @@ func init() {
 		vhdEntries,
 		luksEntries,
 		isoEntries,
+		vhdxEntries,
+		vdiEntries,
+		qcowEntries,
+		qedEntries,
+		parallelsEntries,
 	} {
 		for i := range group {
 			e := &group[i]

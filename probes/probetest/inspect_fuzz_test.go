@@ -12,8 +12,18 @@ func FuzzInspectLuks(f *testing.F) { Fuzz(f, nil, "luks") }
 
 func FuzzInspectMbr(f *testing.F) { Fuzz(f, nil, "mbr") }
 
+func FuzzInspectParallels(f *testing.F) { Fuzz(f, nil, "parallels") }
+
+func FuzzInspectQcow(f *testing.F) { Fuzz(f, nil, "qcow") }
+
 func FuzzInspectQcow2(f *testing.F) { Fuzz(f, nil, "qcow2") }
+
+func FuzzInspectQed(f *testing.F) { Fuzz(f, nil, "qed") }
 
 func FuzzInspectRaw(f *testing.F) { Fuzz(f, nil, "raw") }
 
+func FuzzInspectVdi(f *testing.F) { Fuzz(f, nil, "vdi") }
+
 func FuzzInspectVhd(f *testing.F) { Fuzz(f, nil, "vhd") }
+
+func FuzzInspectVhdx(f *testing.F) { Fuzz(f, nil, "vhdx") }

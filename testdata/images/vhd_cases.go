@@ -80,6 +80,14 @@ func vhdPartitioned() []vhdDisk {
 		{"mbr-broken", func() []byte { return MBR(size, Partition{Type: 0x83, Start: 8, Count: 1 << 20}) }},
 		{"gpt", func() []byte { return GPT(512) }},
 		{"gpt-4096", func() []byte { return GPT(4096) }},
+		{"iso", ISO},
+		{"iso-hybrid", func() []byte {
+			b := ISO()
+			putTable(b, linux(len(b)))
+			return b
+		}},
+		{"luks1", LUKS1},
+		{"luks2", LUKS2},
 	}
 }
 

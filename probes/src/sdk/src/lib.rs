@@ -22,6 +22,7 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 mod bytes;
+pub mod crc32;
 pub mod host;
 mod image;
 pub mod keys;
