@@ -3,6 +3,8 @@ package probetest
 import (
 	"context"
 	"math/bits"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/assay-dev/assay/engine"
@@ -21,8 +23,10 @@ import (
 //	}
 //
 // The target takes one []byte, as hosted fuzzing services want it. It is an
-// edit script and not an image: see script.go. A failure prints the image's
-// length and what it breaks; `go test -run` on the saved script shows it again.
+// edit script and not an image: see script.go. `go test -artifacts -run` on a
+// script that failed writes the image. To keep it, make it a case of
+// testdata/images, under a name that says what it shows: the meaning of a
+// script changes with the bases.
 func Fuzz(f *testing.F, config *engine.Config, format engine.Format, seeds ...[]byte) {
 	oracle, err := NewOracle(f.Context(), config)
 	if err != nil {
@@ -48,7 +52,11 @@ func Fuzz(f *testing.F, config *engine.Config, format engine.Format, seeds ...[]
 		image := applyScript(bases, script)
 		report, err := oracle.Judge(t.Context(), image)
 		if err != nil {
-			t.Fatalf("image of %d bytes: %v", len(image), err)
+			name := filepath.Join(t.ArtifactDir(), "image")
+			if err := os.WriteFile(name, image, 0o666); err != nil {
+				t.Error(err)
+			}
+			t.Fatalf("%s (%d bytes): %v", name, len(image), err)
 		}
 		feedReport(report)
 	})
