@@ -70,7 +70,7 @@ func (r toolRecipe) make(t *testing.T) string {
 // says so.
 func TestEveryFormatOfItsTools(t *testing.T) {
 	eng := newEngine(t, engine.NewConfig())
-	for _, r := range slices.Concat(luksRecipes, isoRecipes) {
+	for _, r := range slices.Concat(luksRecipes, isoRecipes, containerRecipes) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			path := r.make(t)
@@ -154,4 +154,58 @@ var isoRecipes = []toolRecipe{
 	{"udf of 4096", "truncate -s 8M image\nmkudffs --blocksize=4096 image", "iso", nil},
 	{"udf 1.02", "truncate -s 8M image\nmkudffs --udfrev=1.02 image", "iso", nil},
 	{"udf with mbr", "truncate -s 8M image\nmkudffs --blocksize=512 --bootarea=mbr image", "iso", nil},
+}
+
+// container returns a recipe of a file that is no disk.
+func container(format engine.Format, name, script string) toolRecipe {
+	return toolRecipe{string(format) + " " + name, script, format, slices.Sorted(slices.Values([]string{"format.not-allowed", string(format) + ".container"}))}
+}
+
+var containerRecipes = []toolRecipe{
+	container("gzip", "plain", "gzip -c disk > image"),
+	container("gzip", "without name, best", "gzip -n9 < disk > image"),
+	container("gzip", "of nothing", "gzip -c /dev/null > image"),
+	container("gzip", "two members", "gzip -c disk > image\ngzip -c tree/text >> image"),
+	container("xz", "plain", "xz -c disk > image"),
+	container("xz", "no check", "xz -c --check=none disk > image"),
+	container("xz", "sha256, extreme", "xz -9ec --check=sha256 disk > image"),
+	container("xz", "blocks", "xz -c -T2 --block-size=4096 disk > image"),
+	container("xz", "of nothing", "xz -c /dev/null > image"),
+	container("lzma", "plain", "xz -c --format=lzma disk > image"),
+	container("lzma", "fastest", "xz -0c --format=lzma disk > image"),
+	container("lzma", "best, of noise", "xz -9c --format=lzma tree/folder/noise > image"),
+	container("lzma", "odd properties", "xz -c --format=lzma --lzma1=lc=0,lp=2,pb=0,dict=96KiB disk > image"),
+	container("lzma", "of nothing", "xz -c --format=lzma /dev/null > image"),
+	container("zstd", "plain", "zstd -qc disk > image"),
+	container("zstd", "fastest, no check", "zstd -qc --fast --no-check disk > image"),
+	container("zstd", "long, ultra", "zstd -qc --ultra -22 --long=27 disk > image"),
+	container("zstd", "stream", "zstd -qc < disk > image"),
+	container("zstd", "of nothing", "zstd -qc < /dev/null > image"),
+	container("zstd", "of noise", "zstd -qc tree/folder/noise > image"),
+	container("zstd", "parallel", "pzstd -q -c disk > image"),
+	container("lz4", "plain", "lz4 -qc disk > image"),
+	container("lz4", "with size and block checks", "lz4 -qc --content-size -BX -B4 disk > image"),
+	container("lz4", "linked blocks", "lz4 -qc -BD -9 disk > image"),
+	container("lz4", "legacy", "lz4 -qcl disk > image"),
+	container("lz4", "of nothing", "lz4 -qc /dev/null > image"),
+	container("bzip2", "plain", "bzip2 -c disk > image"),
+	container("bzip2", "fastest", "bzip2 -1c disk > image"),
+	container("bzip2", "of nothing", "bzip2 -c /dev/null > image"),
+	container("zip", "plain", "zip -q - disk > image"),
+	container("zip", "of a stream", "zip -q - - < disk > image"),
+	container("zip", "folders, stored", "zip -q0r image.zip tree\nmv image.zip image"),
+	container("zip", "encrypted", "zip -q -P secret image.zip disk\nmv image.zip image"),
+	container("zip", "first of several parts", "zip -q0 -s 64k -r image.zip tree\nmv image.z01 image"),
+	container("tar", "gnu", "tar -cf image --format=gnu disk tree"),
+	container("tar", "gnu, sparse", "tar -cSf image --format=gnu disk"),
+	container("tar", "gnu, labelled", "tar -cf image --format=gnu -V label disk"),
+	container("tar", "gnu, incremental", "tar -cf image --format=gnu -g list tree"),
+	container("tar", "oldgnu", "tar -cf image --format=oldgnu disk"),
+	container("tar", "pax", "tar -cf image --format=posix disk tree"),
+	container("tar", "ustar", "tar -cf image --format=ustar tree"),
+	container("tar", "v7", "tar -cf image --format=v7 disk"),
+	container("tar", "v7 of a folder", "tar -cf image --format=v7 tree"),
+	container("ova", "plain", "cp tree/text box.ovf\ntar -cf image --format=ustar box.ovf disk"),
+	container("ova", "pax", "cp tree/text box.ovf\ntar -cf image --format=posix box.ovf disk"),
+	container("ova", "in a folder", "cp tree/text tree/box.ovf\ntar -cf image --format=gnu tree/box.ovf disk"),
 }

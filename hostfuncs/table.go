@@ -129,6 +129,7 @@ func init() {
 		qcowEntries,
 		qedEntries,
 		parallelsEntries,
+		containerEntries,
 	} {
 		for i := range group {
 			e := &group[i]

@@ -4,13 +4,23 @@ package probetest
 
 import "testing"
 
+func FuzzInspectBzip2(f *testing.F) { Fuzz(f, nil, "bzip2") }
+
 func FuzzInspectGpt(f *testing.F) { Fuzz(f, nil, "gpt") }
+
+func FuzzInspectGzip(f *testing.F) { Fuzz(f, nil, "gzip") }
 
 func FuzzInspectIso(f *testing.F) { Fuzz(f, nil, "iso") }
 
 func FuzzInspectLuks(f *testing.F) { Fuzz(f, nil, "luks") }
 
+func FuzzInspectLz4(f *testing.F) { Fuzz(f, nil, "lz4") }
+
+func FuzzInspectLzma(f *testing.F) { Fuzz(f, nil, "lzma") }
+
 func FuzzInspectMbr(f *testing.F) { Fuzz(f, nil, "mbr") }
+
+func FuzzInspectOva(f *testing.F) { Fuzz(f, nil, "ova") }
 
 func FuzzInspectParallels(f *testing.F) { Fuzz(f, nil, "parallels") }
 
@@ -22,8 +32,16 @@ func FuzzInspectQed(f *testing.F) { Fuzz(f, nil, "qed") }
 
 func FuzzInspectRaw(f *testing.F) { Fuzz(f, nil, "raw") }
 
+func FuzzInspectTar(f *testing.F) { Fuzz(f, nil, "tar") }
+
 func FuzzInspectVdi(f *testing.F) { Fuzz(f, nil, "vdi") }
 
 func FuzzInspectVhd(f *testing.F) { Fuzz(f, nil, "vhd") }
 
 func FuzzInspectVhdx(f *testing.F) { Fuzz(f, nil, "vhdx") }
+
+func FuzzInspectXz(f *testing.F) { Fuzz(f, nil, "xz") }
+
+func FuzzInspectZip(f *testing.F) { Fuzz(f, nil, "zip") }
+
+func FuzzInspectZstd(f *testing.F) { Fuzz(f, nil, "zstd") }

@@ -65,6 +65,7 @@ func Hostile() []Case {
 		luksDefects(),
 		isoDefects(),
 		udfDefects(),
+		containers(),
 		lookalikes(),
 		hostileVHD(),
 		hostileVHDX(),

@@ -284,4 +284,42 @@
 #define ASSAY_PARALLELS_UNKNOWN_EXTENSION 0x0b82 /* finding: section Format Extension: magic and flags of a feature */
 #define ASSAY_PARALLELS_PERSISTENT_BITMAPS 0x0b83 /* finding: section Dirty bitmaps feature */
 
+#define ASSAY_GZIP_CONTAINER 0x1050 /* finding: the file is a container of this format */
+#define ASSAY_GZIP_HEADER_CUT 0x1051 /* finding: the file is shorter than the shortest of its kind, or than its first header says */
+#define ASSAY_GZIP_HEADER 0x1052 /* finding: RFC 1952, section 2.3: flags */
+
+#define ASSAY_XZ_CONTAINER 0x1150 /* finding: the file is a container of this format */
+#define ASSAY_XZ_HEADER_CUT 0x1151 /* finding: the file is shorter than the shortest of its kind, or than its first header says */
+#define ASSAY_XZ_HEADER 0x1152 /* finding: The .xz File Format, section 2.1.1: stream flags and their CRC */
+
+#define ASSAY_ZSTD_CONTAINER 0x1250 /* finding: the file is a container of this format */
+#define ASSAY_ZSTD_HEADER_CUT 0x1251 /* finding: the file is shorter than the shortest of its kind, or than its first header says */
+#define ASSAY_ZSTD_HEADER 0x1252 /* finding: RFC 8878, section 3.1: frame header descriptor, type of the first block */
+
+#define ASSAY_BZIP2_CONTAINER 0x1350 /* finding: the file is a container of this format */
+#define ASSAY_BZIP2_HEADER_CUT 0x1351 /* finding: the file is shorter than the shortest of its kind, or than its first header says */
+#define ASSAY_BZIP2_HEADER 0x1352 /* finding: sources of bzip2 */
+
+#define ASSAY_LZ4_CONTAINER 0x1450 /* finding: the file is a container of this format */
+#define ASSAY_LZ4_HEADER_CUT 0x1451 /* finding: the file is shorter than the shortest of its kind, or than its first header says */
+#define ASSAY_LZ4_HEADER 0x1452 /* finding: LZ4 frame format: frame descriptor and its check sum */
+
+#define ASSAY_LZMA_CONTAINER 0x1550 /* finding: the file is a container of this format */
+#define ASSAY_LZMA_HEADER_CUT 0x1551 /* finding: the file is shorter than the shortest of its kind, or than its first header says */
+#define ASSAY_LZMA_HEADER 0x1552 /* finding: lzma-specification.txt of the LZMA SDK */
+
+#define ASSAY_ZIP_CONTAINER 0x1650 /* finding: the file is a container of this format */
+#define ASSAY_ZIP_HEADER_CUT 0x1651 /* finding: the file is shorter than the shortest of its kind, or than its first header says */
+#define ASSAY_ZIP_HEADER 0x1652 /* finding: APPNOTE.TXT, section 4.3.7: version needed to extract, file name length */
+
+#define ASSAY_TAR_CONTAINER 0x1750 /* finding: the file is a container of this format */
+#define ASSAY_TAR_HEADER_CUT 0x1751 /* finding: the file is shorter than the shortest of its kind, or than its first header says */
+#define ASSAY_TAR_HEADER 0x1752 /* finding: POSIX.1, pax, ustar interchange format: check sum and size of the first member */
+#define ASSAY_TAR_INCOMPLETE 0x1753 /* finding: size of the first member */
+
+#define ASSAY_OVA_CONTAINER 0x1850 /* finding: the file is a container of this format */
+#define ASSAY_OVA_HEADER_CUT 0x1851 /* finding: the file is shorter than the shortest of its kind, or than its first header says */
+#define ASSAY_OVA_HEADER 0x1852 /* finding: POSIX.1, pax, ustar interchange format: check sum and size of the first member */
+#define ASSAY_OVA_INCOMPLETE 0x1853 /* finding: size of the first member */
+
 #endif

@@ -28,8 +28,11 @@ macro_rules! probes {
 
 probes! {
     gpt,
+    iso,
+    luks,
     mbr,
     qcow2,
+    vhd,
 }
 
 fn main() {

@@ -608,3 +608,115 @@ pub mod parallels {
     /// Section Dirty bitmaps feature.
     pub const PERSISTENT_BITMAPS: Finding = Finding(0x0b83);
 }
+
+/// Keys of the format gzip.
+pub mod gzip {
+    use super::*;
+
+    /// The file is a container of this format.
+    pub const CONTAINER: Finding = Finding(0x1050);
+    /// The file is shorter than the shortest of its kind, or than its first header says.
+    pub const HEADER_CUT: Finding = Finding(0x1051);
+    /// RFC 1952, section 2.3: flags.
+    pub const HEADER: Finding = Finding(0x1052);
+}
+
+/// Keys of the format xz.
+pub mod xz {
+    use super::*;
+
+    /// The file is a container of this format.
+    pub const CONTAINER: Finding = Finding(0x1150);
+    /// The file is shorter than the shortest of its kind, or than its first header says.
+    pub const HEADER_CUT: Finding = Finding(0x1151);
+    /// The .xz File Format, section 2.1.1: stream flags and their CRC.
+    pub const HEADER: Finding = Finding(0x1152);
+}
+
+/// Keys of the format zstd.
+pub mod zstd {
+    use super::*;
+
+    /// The file is a container of this format.
+    pub const CONTAINER: Finding = Finding(0x1250);
+    /// The file is shorter than the shortest of its kind, or than its first header says.
+    pub const HEADER_CUT: Finding = Finding(0x1251);
+    /// RFC 8878, section 3.1: frame header descriptor, type of the first block.
+    pub const HEADER: Finding = Finding(0x1252);
+}
+
+/// Keys of the format bzip2.
+pub mod bzip2 {
+    use super::*;
+
+    /// The file is a container of this format.
+    pub const CONTAINER: Finding = Finding(0x1350);
+    /// The file is shorter than the shortest of its kind, or than its first header says.
+    pub const HEADER_CUT: Finding = Finding(0x1351);
+    /// Sources of bzip2.
+    pub const HEADER: Finding = Finding(0x1352);
+}
+
+/// Keys of the format lz4.
+pub mod lz4 {
+    use super::*;
+
+    /// The file is a container of this format.
+    pub const CONTAINER: Finding = Finding(0x1450);
+    /// The file is shorter than the shortest of its kind, or than its first header says.
+    pub const HEADER_CUT: Finding = Finding(0x1451);
+    /// LZ4 frame format: frame descriptor and its check sum.
+    pub const HEADER: Finding = Finding(0x1452);
+}
+
+/// Keys of the format lzma.
+pub mod lzma {
+    use super::*;
+
+    /// The file is a container of this format.
+    pub const CONTAINER: Finding = Finding(0x1550);
+    /// The file is shorter than the shortest of its kind, or than its first header says.
+    pub const HEADER_CUT: Finding = Finding(0x1551);
+    /// Lzma-specification.txt of the LZMA SDK.
+    pub const HEADER: Finding = Finding(0x1552);
+}
+
+/// Keys of the format zip.
+pub mod zip {
+    use super::*;
+
+    /// The file is a container of this format.
+    pub const CONTAINER: Finding = Finding(0x1650);
+    /// The file is shorter than the shortest of its kind, or than its first header says.
+    pub const HEADER_CUT: Finding = Finding(0x1651);
+    /// APPNOTE.TXT, section 4.3.7: version needed to extract, file name length.
+    pub const HEADER: Finding = Finding(0x1652);
+}
+
+/// Keys of the format tar.
+pub mod tar {
+    use super::*;
+
+    /// The file is a container of this format.
+    pub const CONTAINER: Finding = Finding(0x1750);
+    /// The file is shorter than the shortest of its kind, or than its first header says.
+    pub const HEADER_CUT: Finding = Finding(0x1751);
+    /// POSIX.1, pax, ustar interchange format: check sum and size of the first member.
+    pub const HEADER: Finding = Finding(0x1752);
+    /// Size of the first member.
+    pub const INCOMPLETE: Finding = Finding(0x1753);
+}
+
+/// Keys of the format ova.
+pub mod ova {
+    use super::*;
+
+    /// The file is a container of this format.
+    pub const CONTAINER: Finding = Finding(0x1850);
+    /// The file is shorter than the shortest of its kind, or than its first header says.
+    pub const HEADER_CUT: Finding = Finding(0x1851);
+    /// POSIX.1, pax, ustar interchange format: check sum and size of the first member.
+    pub const HEADER: Finding = Finding(0x1852);
+    /// Size of the first member.
+    pub const INCOMPLETE: Finding = Finding(0x1853);
+}
