@@ -17,6 +17,9 @@ const (
 	// large one may be, in bytes.
 	maxBases = 4
 	maxBase  = 4 << 20
+	// maxForeign is how much there is of each other format, in bytes: all of
+	// it, but for formats whose images are large.
+	maxForeign = 16 << 20
 )
 
 // checkOwn looks at the generated images of the module's own format.
@@ -139,11 +142,13 @@ func (c *checker) checkForeign() {
 			c.foreign(&none[i])
 		}
 	}
+	seen := map[string]int{}
 	for _, image := range images.All() {
-		if image.WantFormat == c.manifest.Format || c.over() {
+		if image.WantFormat == c.manifest.Format || seen[image.WantFormat] > maxForeign || c.over() {
 			continue
 		}
 		s := specimen{name: image.Name + ", " + image.WantFormat, Input: Input{Content: image.Build()}}
+		seen[image.WantFormat] += len(s.Content)
 		r := c.look(&s)
 		if r != nil && r.Outcome != hostfuncs.NoMatch && !c.mayBeBoth(&s, image) {
 			c.foreign(&s)
