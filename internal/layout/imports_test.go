@@ -56,6 +56,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native":             {},
 		"native/confine":     {},
 		"native/destination": {},
+		"native/nbd":         {},
 		"native/qemuimg":     {"native/confine", "internal/vetted"},
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
 			"native/confine", "native/destination", "native/qemuimg"},
