@@ -57,7 +57,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native/confine":     {},
 		"native/destination": {},
 		"native/nbd":         {},
-		"native/qemuimg":     {"native/confine", "internal/vetted"},
+		"native/qemuimg":     {"native/confine", "native/nbd", "internal/vetted"},
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
 			"native/confine", "native/destination", "native/qemuimg"},
 		"cmd/assay": {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/qemuimg", "probes"},

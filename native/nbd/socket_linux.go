@@ -29,6 +29,10 @@ func Pair() (server, client *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "nbd server"), os.NewFile(uintptr(fds[1]), "nbd client"), nil
 }
 
+// Disconnect ends the client's end of a connection, whoever else holds it. The
+// server still reads what was sent before.
+func Disconnect(client *os.File) { shutdown(client) }
+
 // shutdown ends both directions of a connection, and calls that wait on it.
 func shutdown(conn *os.File) {
 	_ = control(conn, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) })

@@ -15,6 +15,9 @@ func Pair() (server, client *os.File, err error) {
 	return nil, nil, fmt.Errorf("nbd: a connection to inherit on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
 
+// Disconnect ends the client's end of a connection.
+func Disconnect(client *os.File) { shutdown(client) }
+
 func shutdown(conn *os.File) { _ = conn.Close() }
 
 // useKernel leaves moving data to this package.
