@@ -42,10 +42,17 @@ func (j *judgement) report() *Report {
 		Policy:      j.policy.Name(),
 	}
 	for _, m := range j.matches {
+		said := len(j.out.Findings)
 		j.facts(m)
+		// Of a probe that failed it is not known what it would have said.
+		if m.failed == nil && j.payload(m) {
+			for i := range j.out.Findings[said:] {
+				j.out.Findings[said+i].Severity = Info
+			}
+		}
 	}
-	asRaw := j.claim()
-	j.disk(asRaw)
+	j.claim()
+	j.disk()
 	slices.SortStableFunc(j.out.Findings, func(a, b Finding) int {
 		return cmp.Or(
 			cmp.Compare(rank(b.Severity), rank(a.Severity)),
@@ -55,6 +62,23 @@ func (j *judgement) report() *Report {
 	})
 	j.out.Accepted = !slices.ContainsFunc(j.out.Findings, func(f Finding) bool { return f.Severity == Reject })
 	return j.out
+}
+
+// asRaw reports whether the image is to be read as a raw disk, by its claim,
+// although it is something else.
+func (j *judgement) asRaw() bool { return j.options.claim.judge(j.decision.format) == claimAsRaw }
+
+// payload reports whether what m found is only what the bytes of a disk mean to
+// whoever uses the disk. Nothing on the way there follows them, so what is
+// wrong with them, or points outside, is no reason to refuse the disk.
+func (j *judgement) payload(m *match) bool {
+	switch formats[m.format()].family {
+	case rawPayload, containerFormat:
+		if j.asRaw() {
+			return true
+		}
+	}
+	return j.decision.isContent(m)
 }
 
 // rank orders severities, mildest first.
@@ -188,22 +212,25 @@ func (j *judgement) bound(property string, value uint64, at *Place, probe string
 	}
 }
 
-// claim compares the claim with what was found, and reports whether the image
-// is to be read as a raw disk although it is something else.
-func (j *judgement) claim() (asRaw bool) {
+// claim compares the claim with what was found.
+func (j *judgement) claim() {
 	found := j.decision.format
 	if found == Ambiguous {
 		var names []string
 		for _, m := range j.matches {
 			names = append(names, string(m.format()))
 		}
-		j.add("format.ambiguous", nil, "", "{formats}", strings.Join(names, ", "))
-		return false
+		hint := ""
+		if claim := j.decision.deciding; claim != "" {
+			hint = "; a claim of " + string(claim) + " decides"
+		}
+		j.add("format.ambiguous", nil, "", "{formats}", strings.Join(names, ", "), "{hint}", hint)
+		return
 	}
 	// While a stream arrives, what looks like a raw disk may turn out to be
 	// one behind a footer.
 	if j.size == SizeUnknown && formats[found].family != diskFormat {
-		return false
+		return
 	}
 	switch {
 	case found == Raw && j.size == 0:
@@ -211,18 +238,24 @@ func (j *judgement) claim() (asRaw bool) {
 	case found == Raw && j.options.claim == "":
 		j.add("raw.unclaimed", nil, "")
 	}
-	if !j.policy.allows(found) {
-		j.add("format.not-allowed", nil, "", "{format}", string(found))
+	if read := j.readAs(); !j.policy.allows(read) {
+		j.add("format.not-allowed", nil, "", "{format}", string(read))
 	}
 	words := []string{"{claim}", string(j.options.claim), "{format}", string(found)}
 	switch j.options.claim.judge(found) {
 	case claimAsRaw:
 		j.add("raw.claimed", j.seat(), j.probe(), words...)
-		return true
 	case claimMismatch:
 		j.add("format.mismatch", j.seat(), j.probe(), words...)
 	}
-	return false
+}
+
+// readAs returns the format the image is to be read as.
+func (j *judgement) readAs() Format {
+	if j.asRaw() {
+		return Raw
+	}
+	return j.decision.format
 }
 
 // seat returns where the format found shows itself: the first signature that
@@ -242,11 +275,8 @@ func (j *judgement) probe() string {
 }
 
 // disk fills in how the disk is read and how large it is.
-func (j *judgement) disk(asRaw bool) {
-	format := j.decision.format
-	if asRaw {
-		format = Raw
-	}
+func (j *judgement) disk() {
+	format := j.readAs()
 	driver, ok := format.Driver()
 	if !ok {
 		return

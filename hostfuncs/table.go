@@ -121,6 +121,15 @@ func init() {
 		qcow2Entries,
 		mbrEntries,
 		gptEntries,
+		vhdEntries,
+		luksEntries,
+		isoEntries,
+		vhdxEntries,
+		vdiEntries,
+		qcowEntries,
+		qedEntries,
+		parallelsEntries,
+		containerEntries,
 	} {
 		for i := range group {
 			e := &group[i]

@@ -44,6 +44,9 @@ impl Header {
             }
             _ => return Err(Outcome::NoMatch),
         }
+        if head.be32(4) == Some(1) {
+            return Err(Outcome::NoMatch); // qcow, another format with the same magic
+        }
         // Before anything can be wrong with the rest: a reference is a
         // reference in a damaged image too.
         backing_file(image, report);
