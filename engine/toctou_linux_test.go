@@ -67,7 +67,7 @@ func writers(other []byte) []writer {
 func TestConvertWhileWritten(t *testing.T) {
 	needTools(t)
 	times := 22
-	if os.Getenv("ASSAY_LONG") != "" {
+	if long() {
 		times = 1000
 	}
 	dir := t.TempDir()

@@ -194,17 +194,17 @@ type piece struct {
 
 // piece returns the piece from off on, which ends at end at the latest.
 func (w *worker) piece(off, end int64) (piece, error) {
-	from := w.export.Source
+	from, pinned := w.export.Source, false
 	if p := w.export.Pinned; p != nil {
 		switch start, stop := p.Next(off); {
 		case start == stop:
 		case start > off:
 			end = min(end, start)
 		default:
-			from, end = p, min(end, stop)
+			from, pinned, end = p, true, min(end, stop)
 		}
 	}
-	if w.kernel.move != nil && from == w.export.Source {
+	if w.kernel.move != nil && !pinned {
 		w.kernel.willNeed(off, end-off)
 		return piece{length: end - off}, nil
 	}
