@@ -67,6 +67,16 @@ func TestConvertToRaw(t *testing.T) {
 		{"metadata", []string{"-f", "qcow2", "-o", "preallocation=metadata"}},
 		{"full", []string{"-f", "qcow2", "-o", "preallocation=full"}},
 		{"raw", []string{"-f", "raw"}},
+		{"qcow", []string{"-f", "qcow"}},
+		{"qed", []string{"-f", "qed"}},
+		{"vmdk", []string{"-f", "vmdk"}},
+		{"vdi", []string{"-f", "vdi"}},
+		{"fixed vdi", []string{"-f", "vdi", "-o", "static=on"}},
+		{"vhd", []string{"-f", "vpc", "-o", "force_size=on"}},
+		{"fixed vhd", []string{"-f", "vpc", "-o", "force_size=on,subformat=fixed"}},
+		{"vhdx", []string{"-f", "vhdx"}},
+		{"fixed vhdx", []string{"-f", "vhdx", "-o", "subformat=fixed"}},
+		{"parallels", []string{"-f", "parallels"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path, format := newImage(t, c.args...), c.args[1]
@@ -131,16 +141,18 @@ func TestConvertToQcow2(t *testing.T) {
 // TestConvertCompressed: a compressed source is read.
 func TestConvertCompressed(t *testing.T) {
 	tool := realTool(t)
-	for _, compression := range []string{"zlib", "zstd"} {
+	for _, c := range []struct{ format, options string }{
+		{"qcow2", "compression_type=zlib"}, {"qcow2", "compression_type=zstd"}, {"vmdk", "subformat=streamOptimized"},
+	} {
 		path := newImage(t, "-f", "raw")
-		compressed := path + ".qcow2"
-		plain(t, "qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", "-o", "compression_type="+compression, path, compressed)
+		compressed := path + "." + c.format
+		plain(t, "qemu-img", "convert", "-c", "-f", "raw", "-O", c.format, "-o", c.options, path, compressed)
 		output := newOutput(t)
-		if _, err := tool.Convert(t.Context(), accepted(t, open(t, compressed, os.O_RDONLY), "qcow2", diskSize), output, ConvertOptions{Target: TargetRaw}); err != nil {
+		if _, err := tool.Convert(t.Context(), accepted(t, open(t, compressed, os.O_RDONLY), c.format, diskSize), output, ConvertOptions{Target: TargetRaw}); err != nil {
 			t.Fatal(err)
 		}
 		if got, _ := os.ReadFile(output.Name()); !bytes.Equal(got, reference(t, "raw", path)) {
-			t.Errorf("%s: the bytes are not those of plain qemu-img", compression)
+			t.Errorf("%s, %s: the bytes are not those of plain qemu-img", c.format, c.options)
 		}
 	}
 }
