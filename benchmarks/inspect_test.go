@@ -23,6 +23,11 @@ var subjects = []struct {
 	{"vhd", "vhd", func() []byte { return images.VHD() }},
 	{"vhd-fixed", "vhd", func() []byte { return images.VHD(images.VHDContents(images.GPT(512))) }},
 	{"gpt", "raw", func() []byte { return images.GPT(512) }},
+	{"vhdx", "vhdx", func() []byte { return images.VHDX() }},
+	{"vdi", "vdi", func() []byte { return images.VDI(1<<20, []uint32{0}) }},
+	{"parallels", "parallels", func() []byte { return images.Parallels([]uint32{0, 2, 0, 1}) }},
+	{"qed", "qed", func() []byte { return images.QED() }},
+	{"qcow", "qcow", func() []byte { return images.Qcow() }},
 	{"mbr", "raw", func() []byte { return images.MBR(64<<10, images.Partition{Type: 0x83, Start: 8, Count: 64}) }},
 	{"raw", "raw", func() []byte { return images.Random(1<<20, 1) }},
 }

@@ -79,7 +79,10 @@ func TestDeepBudgetSuffices(t *testing.T) {
 	}
 	tool(t, "qemu-io", append(commands, scattered)...)
 	tool(t, "qemu-img", "snapshot", "-c", "one", scattered)
-	paths := []string{scattered}
+	packed := filepath.Join(dir, "packed")
+	tool(t, "qemu-io", "-f", "qcow2", "-c", "write -q -P 7 32M 16M", scattered)
+	tool(t, "qemu-img", "convert", "-q", "-c", "-O", "qcow2", "-o", "cluster_size=4k", scattered, packed)
+	paths := []string{scattered, packed}
 	for name, options := range map[string]string{
 		"dense": "cluster_size=512", "extended": "cluster_size=16k,extended_l2=on",
 		"narrow": "cluster_size=1k,refcount_bits=1", "wide": "cluster_size=1k,refcount_bits=64",

@@ -61,8 +61,8 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native/qemuimg":     {"native/confine", "native/nbd", "internal/vetted"},
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
 			"native/confine", "native/destination", "native/qemuimg"},
-		"probes/probetest": {"engine", "engine/sandbox", "hostfuncs", "testdata/images"},
-		"cmd/assay":        {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/qemuimg", "probes"},
+		"probes/probetest": {"engine", "engine/sandbox", "hostfuncs", "probes", "testdata/images"},
+		"cmd/assay":        {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/qemuimg", "probes", "probes/probetest"},
 	}
 	packages := list(t, "./cmd/...", "./engine/...", "./hostfuncs", "./native/...", "./probes", "./probes/probetest", "./internal/vetted")
 	for path, p := range packages {

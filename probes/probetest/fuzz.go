@@ -3,6 +3,8 @@ package probetest
 import (
 	"context"
 	"math/bits"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/assay-dev/assay/engine"
@@ -21,8 +23,10 @@ import (
 //	}
 //
 // The target takes one []byte, as hosted fuzzing services want it. It is an
-// edit script and not an image: see script.go. A failure prints the image's
-// length and what it breaks; `go test -run` on the saved script shows it again.
+// edit script and not an image: see script.go. `go test -artifacts -run` on a
+// script that failed writes the image. To keep it, make it a case of
+// testdata/images, under a name that says what it shows: the meaning of a
+// script changes with the bases.
 func Fuzz(f *testing.F, config *engine.Config, format engine.Format, seeds ...[]byte) {
 	oracle, err := NewOracle(f.Context(), config)
 	if err != nil {
@@ -34,9 +38,10 @@ func Fuzz(f *testing.F, config *engine.Config, format engine.Format, seeds ...[]
 		}
 	})
 	bases := fuzzBases(format, seeds)
-	for i := range min(len(bases), 256) {
+	step := (len(bases) + maxSeeds - 1) / maxSeeds
+	for i := 0; i < min(len(bases), 256); i += step {
 		f.Add([]byte{byte(i)})
-		if i >= editedSeeds {
+		if i >= step*editedSeeds {
 			continue
 		}
 		// Some edits, to be varied.
@@ -48,15 +53,22 @@ func Fuzz(f *testing.F, config *engine.Config, format engine.Format, seeds ...[]
 		image := applyScript(bases, script)
 		report, err := oracle.Judge(t.Context(), image)
 		if err != nil {
-			t.Fatalf("image of %d bytes: %v", len(image), err)
+			name := filepath.Join(t.ArtifactDir(), "image")
+			if err := os.WriteFile(name, image, 0o666); err != nil {
+				t.Error(err)
+			}
+			t.Fatalf("%s (%d bytes): %v", name, len(image), err)
 		}
 		feedReport(report)
 	})
 }
 
-// editedSeeds is how many bases there are seeds with edits of: seeds are run
-// by every test.
-const editedSeeds = 16
+// Seeds are run by every test, so there are few: maxSeeds bases as they are,
+// and editedSeeds with edits. Scripts reach the other bases.
+const (
+	maxSeeds    = 48
+	editedSeeds = 8
+)
 
 // foreignBases is how many images of other formats there are to graft from.
 const foreignBases = 8

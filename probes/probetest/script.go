@@ -164,11 +164,17 @@ func (s *script) number(was uint64, shape, value byte) uint64 {
 	case value < 128:
 		return most & (1<<(value%64) - 1)
 	}
-	near := [...]uint64{
-		0, most, most - 1, most >> 1, most>>1 + 1, // the ends of the width, signed and not
-		was + 1, was - 1, was * 2, was / 2, ^was, bits.ReverseBytes64(was),
-		size, size - 1, size + 1, size / 512, size/512 + 1,
-		-size, most - size, most - was, // what overflows when it is added
-	}
+	near := stumbles(was, most, size)
 	return near[int(value)%len(near)] & most
+}
+
+// stumbles returns numbers that parsers stumble over, for a field that holds
+// was and at most most, in a file of size bytes.
+func stumbles(was, most, size uint64) [19]uint64 {
+	return [...]uint64{
+		0, most, most - 1, most >> 1, most>>1 + 1, // the ends of the width, signed and not
+		size, size + 1, -size, // the end of the file, and what overflows when it is added
+		was + 1, was - 1, was * 2, was / 2, ^was, bits.ReverseBytes64(was),
+		size - 1, size / 512, size/512 + 1, most - size, most - was,
+	}
 }

@@ -23,6 +23,11 @@ func vhdNumbers() []vhdNumber {
 			binary.BigEndian.PutUint32(b[vhdTable+4*index:], value)
 		}))}}
 	}
+	spareEntry := func(finding, name string, value uint32) vhdNumber {
+		n := entry(finding, name, 99, value)
+		n.options = append(n.options, VHDHeader(VHDMaxTableEntries, 100))
+		return n
+	}
 	other := func(finding, name string, options ...VHDOption) vhdNumber {
 		return vhdNumber{finding: finding, vhdVariant: vhdVariant{name, options}}
 	}
@@ -131,6 +136,9 @@ func vhdNumbers() []vhdNumber {
 		entry("vhd.overlap", "entry-twice", 3, vhdFirstBlock/512),
 		entry("vhd.overlap", "entry-one-further", 3, vhdFirstBlock/512+1),
 		entry("vhd.overlap", "entry-half-way", 3, (vhdFirstBlock+vhdSecondBlock)/2/512),
-		entry("vhd.overlap", "entry-of-spare-block", 7, vhdFirstBlock/512+16),
+		entry("vhd.overlap", "entry-of-last-block", 7, vhdFirstBlock/512+16),
+		// Entries behind those that the disk needs count as well.
+		spareEntry("vhd.overlap", "spare-entry-twice", vhdFirstBlock/512),
+		spareEntry("vhd.incomplete", "spare-entry-beyond-file", 1<<31),
 	}
 }

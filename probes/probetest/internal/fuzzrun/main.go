@@ -13,8 +13,9 @@
 //
 // The corpus that fuzzing builds up is where `go test -fuzz` keeps its own
 // (go env GOCACHE), so that runs go on where the last ended. An input that
-// fails is left in the package's testdata/fuzz, as `go test -fuzz` does; fix
-// the cause, give the input a name that says what it showed, and add it to the
+// fails is left in the package's testdata/fuzz, as `go test -fuzz` does. Fix
+// the cause, keep the input under a name that says what it showed (of an
+// inspection the image, as a case of testdata/images), and add it to the
 // crashers of record.json.
 package main
 

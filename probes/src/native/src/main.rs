@@ -28,8 +28,16 @@ macro_rules! probes {
 
 probes! {
     gpt,
+    iso,
+    luks,
     mbr,
     qcow2,
+    vhd,
+    vhdx,
+    vdi,
+    parallels,
+    qed,
+    qcow,
 }
 
 fn main() {
