@@ -4,6 +4,7 @@
 package benchmarks
 
 import (
+	"archive/tar"
 	"os"
 	"path/filepath"
 	"testing"
@@ -22,6 +23,10 @@ var subjects = []struct {
 	{"qcow2", "qcow2", func() []byte { return images.Qcow2(images.Clusters(16), images.FeatureNames()) }},
 	{"gpt", "raw", func() []byte { return images.GPT(512) }},
 	{"mbr", "raw", func() []byte { return images.MBR(64<<10, images.Partition{Type: 0x83, Start: 8, Count: 64}) }},
+	{"luks", "raw", images.LUKS1},
+	{"iso", "raw", images.ISO},
+	{"udf", "raw", images.UDF},
+	{"tar", "raw", func() []byte { return images.Tar(tar.FormatUSTAR, images.Text(100_000), "text") }},
 	{"raw", "raw", func() []byte { return images.Random(1<<20, 1) }},
 }
 

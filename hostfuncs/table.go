@@ -124,6 +124,9 @@ func init() {
 		luksEntries,
 		isoEntries,
 		containerEntries,
+		dmgEntries,
+		bochsEntries,
+		cloopEntries,
 	} {
 		for i := range group {
 			e := &group[i]

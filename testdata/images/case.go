@@ -57,6 +57,7 @@ func Hostile() []Case {
 		isoDefects(),
 		udfDefects(),
 		containers(),
+		unopened(),
 		lookalikes(),
 	)
 }
