@@ -11,6 +11,35 @@ const VERSION: u32 = 4;
 /// How far from the end it is looked for. qemu looks in the last 1023 bytes.
 const TAIL: u64 = 4096;
 
+/// The fields that tell a trailer: magic, version, size of the header.
+const FIRST: usize = 12;
+
+/// Finds the last trailer with a valid header, or the last of which version or
+/// size are right. The four letters alone could be any text.
+fn locate(bytes: &[u8]) -> Option<usize> {
+    let (mut valid, mut half) = (None, None);
+    let mut at = 0;
+    // A loop of its own for the bytes that are nothing keeps it cheap: fuel is
+    // charged for all that a loop holds.
+    while let Some(n) = bytes.get(at..)?.iter().position(|b| MAGIC.first() == Some(b)) {
+        at += n;
+        let b = bytes.get(at..at + FIRST).unwrap_or_default();
+        if b.starts_with(MAGIC) {
+            match is_header(b.be32(4)?, b.be32(8)?) {
+                (true, true) => valid = Some(at),
+                (false, false) => (),
+                _ => half = Some(at),
+            }
+        }
+        at += 1;
+    }
+    valid.or(half)
+}
+
+fn is_header(version: u32, size: u32) -> (bool, bool) {
+    (version == VERSION, u64::from(size) == LENGTH)
+}
+
 /// The fields that say where the image's parts are.
 pub struct Trailer {
     at: u64,
@@ -21,39 +50,26 @@ pub struct Trailer {
 }
 
 impl Trailer {
-    /// Finds the trailer: the last one in the tail that is whole and has a
-    /// valid header, else the last whose header is half right. The four
-    /// letters alone could be any text.
+    /// Finds the trailer: in the tail of the file, else at its start.
     pub fn find(image: &mut Image) -> Option<Trailer> {
         let tail = image.size().unwrap_or(0).saturating_sub(TAIL);
-        let mut found = if image.head().starts_with(MAGIC) { Trailer::read(image, 0) } else { None };
-        let length = image.size().map_or(0, |size| size - tail);
-        for at in tail..tail + length {
-            let here = image.most(at, MAGIC.len()) == MAGIC;
-            if let Some(next) = if here { Trailer::read(image, at) } else { None } {
-                if next.has_valid_header() || !found.as_ref().map_or(false, Trailer::has_valid_header) {
-                    found = Some(next);
-                }
-            }
-        }
-        found
-    }
-
-    /// Reads a trailer with at least its first fields right, or one of them.
-    fn read(image: &mut Image, at: u64) -> Option<Trailer> {
+        let length = image.size().map_or(0, |size| size - tail) as usize;
+        let at = match locate(image.most(tail, length)) {
+            Some(at) => tail + at as u64,
+            None => locate(image.head().get(..FIRST)?)? as u64,
+        };
         let b = image.most(at, LENGTH as usize);
-        let t = Trailer {
+        Some(Trailer {
             at,
             version: b.be32(4)?,
             header_size: b.be32(8)?,
             segments: b.be32(60).unwrap_or(0),
             sectors: b.be64(492).unwrap_or(0),
-        };
-        if t.version == VERSION || u64::from(t.header_size) == LENGTH { Some(t) } else { None }
+        })
     }
 
     pub fn has_valid_header(&self) -> bool {
-        self.version == VERSION && u64::from(self.header_size) == LENGTH
+        is_header(self.version, self.header_size) == (true, true)
     }
 
     /// The place of a field.
