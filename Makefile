@@ -5,12 +5,13 @@ GO       ?= go
 # images has tests of its own.
 PACKAGES := ./... ./testdata/images/...
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
-FUZZTIME ?= 30s
+FUZZTIME ?= 10s
 
 # Debian's toolchain, also where another one stands first on PATH: the
 # committed probes are built with it, and only it gives the same bytes.
 export RUSTC ?= /usr/bin/rustc
 export CARGO ?= /usr/bin/cargo
+export RUSTDOC ?= /usr/bin/rustdoc
 
 .DEFAULT_GOAL := help
 
@@ -43,16 +44,29 @@ probes-equal: # fail when the committed probes are not what their source builds
 		echo 'probes: not rebuilt, $(RUSTC) is not installed'; \
 	fi
 
-.PHONY: test
-test: setup probes-equal ## run the tests, real tools included (under 5 minutes)
-	$(GO) test $(PACKAGES)
+.PHONY: parsers
+parsers: # run the tests of the probes' parsers natively, and of the guide to them
+	@if [ -x "$(CARGO)" ] || [ -n "$(CI)" ]; then \
+		echo '$(CARGO) test in probes/src'; \
+		said=$$(cd probes/src && $(CARGO) test --offline --locked --quiet 2>&1) || { echo "$$said"; exit 1; }; \
+	else \
+		echo 'parsers: not tested natively, $(CARGO) is not installed'; \
+	fi
 
+.PHONY: test
+test: setup probes-equal parsers ## run the tests, real tools included (under 5 minutes)
+	$(GO) test -timeout 30m $(PACKAGES)
+
+# With ASSAY_LONG, tests that try many variants try more of them. The race
+# detector would find nothing more in those.
 .PHONY: test-full
+test-full: export ASSAY_LONG = 1
+race: export ASSAY_LONG =
 test-full: test race cross fuzz ## all of the above, the race detector, other systems, short fuzzing (under 25 minutes)
 
 .PHONY: race
 race:
-	CGO_ENABLED=1 $(GO) test -race $(PACKAGES)
+	CGO_ENABLED=1 $(GO) test -timeout 30m -race $(PACKAGES)
 
 # Inspection runs on every system; the native side is Linux's. s390x stands
 # for the big-endian ones.
@@ -65,17 +79,23 @@ cross: ## build and vet for other systems and byte orders
 	done
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME (30s)
+fuzz: ## run every fuzz target for FUZZTIME (10s); FUZZING.md says how to run them for long
 	@set -e; for package in $$($(GO) list $(PACKAGES)); do \
 		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
 			echo "fuzz $$package $$target"; \
-			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package; \
 		done; \
 	done
 
 .PHONY: bench
-bench: ## run the benchmarks
+bench: ## run the benchmarks, then measure beside the alternatives: benchmarks/results.md
 	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
+	@native=; if [ -x "$(CARGO)" ]; then \
+		(cd probes/src && $(CARGO) build --offline --locked --quiet --profile native --package native) || exit 1; \
+		native=probes/src/target/native/native; \
+	fi; \
+	echo "$(GO) run ./benchmarks/compare -native '$$native' -out benchmarks/results.md"; \
+	$(GO) run ./benchmarks/compare -native "$$native" -out benchmarks/results.md
 
 .PHONY: generate
 generate: ## regenerate what is generated: tables, headers, docs

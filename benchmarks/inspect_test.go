@@ -21,6 +21,8 @@ var subjects = []struct {
 	build func() []byte
 }{
 	{"qcow2", "qcow2", func() []byte { return images.Qcow2(images.Clusters(16), images.FeatureNames()) }},
+	{"vhd", "vhd", func() []byte { return images.VHD() }},
+	{"vhd-fixed", "vhd", func() []byte { return images.VHD(images.VHDContents(images.GPT(512))) }},
 	{"gpt", "raw", func() []byte { return images.GPT(512) }},
 	{"mbr", "raw", func() []byte { return images.MBR(64<<10, images.Partition{Type: 0x83, Start: 8, Count: 64}) }},
 	{"luks", "raw", images.LUKS1},

@@ -174,7 +174,7 @@ func (e *Engine) checkOutput(ctx context.Context, virtualSize int64, out *destin
 	case !report.Accepted:
 		first := report.FindingsOf(Reject)[0]
 		reason = fmt.Sprintf("rejected: %s: %s", first.ID, first.Message)
-	case format.judge(report.Format) != claimHolds:
+	case format.judge(report.Format) == claimMismatch:
 		reason = fmt.Sprintf("its format is %s, not %s", report.Format, format)
 	case report.VirtualSize != want:
 		reason = fmt.Sprintf("its disk has %d bytes, not %d", report.VirtualSize, want)

@@ -119,7 +119,7 @@ func (e *Engine) look(ctx context.Context, open *openSource, o options) (report 
 	if err := e.runHeaders(ctx, x, looked); err != nil {
 		return nil, nil, err
 	}
-	d := decide(x.matches)
+	d := decide(x.matches, o.claim, open.size)
 	if o.depth == Deep && d.chosen != nil {
 		if err := e.runDeep(ctx, d.chosen, x, looked); err != nil {
 			return nil, nil, err

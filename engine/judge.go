@@ -44,6 +44,7 @@ func (j *judgement) report() *Report {
 	for _, m := range j.matches {
 		said := len(j.out.Findings)
 		j.facts(m)
+		// Of a probe that failed it is not known what it would have said.
 		if m.failed == nil && j.payload(m) {
 			for i := range j.out.Findings[said:] {
 				j.out.Findings[said+i].Severity = Info
@@ -67,19 +68,17 @@ func (j *judgement) report() *Report {
 // although it is something else.
 func (j *judgement) asRaw() bool { return j.options.claim.judge(j.decision.format) == claimAsRaw }
 
-// payload reports whether what m found is only what the bytes of a raw disk
-// mean to whoever uses the disk. Nothing on the way there follows them, so
-// what is wrong with them, or points outside, is no reason to refuse the disk.
-// A probe that failed is: what it would have said is not known.
+// payload reports whether what m found is only what the bytes of a disk mean to
+// whoever uses the disk. Nothing on the way there follows them, so what is
+// wrong with them, or points outside, is no reason to refuse the disk.
 func (j *judgement) payload(m *match) bool {
 	switch formats[m.format()].family {
 	case rawPayload, containerFormat:
-	default:
-		return false
+		if j.asRaw() {
+			return true
+		}
 	}
-	// The footer that makes a vhd of what is in front of it comes last.
-	arriving := j.size == SizeUnknown && j.options.claim == "vhd"
-	return arriving || j.asRaw() || j.decision.chosen != nil && j.decision.chosen != m
+	return j.decision.isContent(m)
 }
 
 // rank orders severities, mildest first.
@@ -221,7 +220,11 @@ func (j *judgement) claim() {
 		for _, m := range j.matches {
 			names = append(names, string(m.format()))
 		}
-		j.add("format.ambiguous", nil, "", "{formats}", strings.Join(names, ", "))
+		hint := ""
+		if claim := j.decision.deciding; claim != "" {
+			hint = "; a claim of " + string(claim) + " decides"
+		}
+		j.add("format.ambiguous", nil, "", "{formats}", strings.Join(names, ", "), "{hint}", hint)
 		return
 	}
 	// While a stream arrives, what looks like a raw disk may turn out to be

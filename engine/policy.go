@@ -143,7 +143,11 @@ func (p Policy) Name() string { return p.doc.Name }
 // Document returns a copy of the JSON the policy was made from.
 func (p Policy) Document() []byte { return bytes.Clone(p.text) }
 
-// severity returns what the policy makes of a finding.
+// Severity returns what the policy makes of a finding with the given class and
+// id.
+func (p Policy) Severity(class Class, id string) Severity { return p.severity(class, id) }
+
+// severity is Severity.
 func (p *Policy) severity(class Class, id string) Severity {
 	best, specificity := Reject, -1
 	for _, r := range p.doc.Rules {

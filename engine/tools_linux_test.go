@@ -70,7 +70,7 @@ func (r toolRecipe) make(t *testing.T) string {
 // says so.
 func TestEveryFormatOfItsTools(t *testing.T) {
 	eng := newEngine(t, engine.NewConfig())
-	for _, r := range slices.Concat(luksRecipes, isoRecipes, containerRecipes, ordinaryRecipes) {
+	for _, r := range slices.Concat(luksRecipes, isoRecipes, containerRecipes, nothingRecipes) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			path := r.make(t)
@@ -210,28 +210,28 @@ var containerRecipes = []toolRecipe{
 	container("ova", "in a folder", "cp tree/text tree/box.ovf\ntar -cf image --format=gnu tree/box.ovf disk"),
 }
 
-// ordinary returns a recipe of a raw disk without a partition table, or of a
+// nothing returns a recipe of a raw disk without a partition table, or of a
 // file that is no disk at all.
-func ordinary(name, script string) toolRecipe {
+func nothing(name, script string) toolRecipe {
 	return toolRecipe{name, script, engine.Raw, []string{"raw.unclaimed"}}
 }
 
-var ordinaryRecipes = []toolRecipe{
-	ordinary("ext2", "truncate -s 4M image\nmkfs.ext2 -q image"),
-	ordinary("ext4", "truncate -s 16M image\nmkfs.ext4 -q -d tree image"),
-	ordinary("fat12", "truncate -s 1440K image\nmkfs.fat image"),
-	ordinary("fat16", "truncate -s 16M image\nmkfs.fat -F 16 image"),
-	ordinary("fat32", "truncate -s 64M image\nmkfs.fat -F 32 image"),
-	ordinary("fat with the table of a disk", "truncate -s 16M image\nmkfs.fat --mbr=yes image"),
-	ordinary("ntfs", "truncate -s 16M image\nmkfs.ntfs -qF image"),
-	ordinary("xfs", "truncate -s 512M image\nmkfs.xfs -q image"),
-	ordinary("btrfs", "truncate -s 128M image\nmkfs.btrfs -q image"),
-	ordinary("squashfs", "mksquashfs tree image -quiet -no-progress"),
-	ordinary("swap", "truncate -s 1M image\nmkswap -q image"),
-	ordinary("deb", "mkdir -p tree/DEBIAN\nprintf 'Package: tree\\nVersion: 1\\nArchitecture: all\\nMaintainer: nobody <nobody@example.org>\\nDescription: a tree\\n' > tree/DEBIAN/control\n"+
+var nothingRecipes = []toolRecipe{
+	nothing("ext2", "truncate -s 4M image\nmkfs.ext2 -q image"),
+	nothing("ext4", "truncate -s 16M image\nmkfs.ext4 -q -d tree image"),
+	nothing("fat12", "truncate -s 1440K image\nmkfs.fat image"),
+	nothing("fat16", "truncate -s 16M image\nmkfs.fat -F 16 image"),
+	nothing("fat32", "truncate -s 64M image\nmkfs.fat -F 32 image"),
+	nothing("fat with the table of a disk", "truncate -s 16M image\nmkfs.fat --mbr=yes image"),
+	nothing("ntfs", "truncate -s 16M image\nmkfs.ntfs -qF image"),
+	nothing("xfs", "truncate -s 512M image\nmkfs.xfs -q image"),
+	nothing("btrfs", "truncate -s 128M image\nmkfs.btrfs -q image"),
+	nothing("squashfs", "mksquashfs tree image -quiet -no-progress"),
+	nothing("swap", "truncate -s 1M image\nmkswap -q image"),
+	nothing("deb", "mkdir -p tree/DEBIAN\nprintf 'Package: tree\\nVersion: 1\\nArchitecture: all\\nMaintainer: nobody <nobody@example.org>\\nDescription: a tree\\n' > tree/DEBIAN/control\n"+
 		"dpkg-deb -b tree image"),
-	ordinary("ar", "ar rc image disk tree/text"),
-	ordinary("base64", "base64 disk > image"),
+	nothing("ar", "ar rc image disk tree/text"),
+	nothing("base64", "base64 disk > image"),
 }
 
 // No file of an ordinary system is taken for a disk image: programs,

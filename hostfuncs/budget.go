@@ -23,9 +23,10 @@ func HeaderBudget() Budget {
 // mapping tables can take up to metadata bytes, bounded by ceiling bytes of
 // metadata. Both must not be negative.
 //
-// A walk of the qcow2 probe costs 33 to 70 units of fuel a byte, and reads
-// one table at a time, the smallest of which has 512 bytes; the budget allows
-// about four times that (TestDeepBudgetSuffices).
+// A walk of the qcow2 probe costs 3 to 71 units of fuel a byte, most where
+// every cluster is compressed, and reads one table at a time, the smallest of
+// which has 512 bytes; the budget allows about four times that
+// (TestDeepBudgetSuffices).
 func DeepBudget(metadata, ceiling int64) Budget {
 	m := max(0, min(metadata, ceiling))
 	b := HeaderBudget()

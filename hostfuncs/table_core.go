@@ -7,7 +7,7 @@ var coreEntries = []Entry{
 	{Key: 0x0002, Kind: KindNumber, Name: "metadata_bytes", Doc: "bytes of mapping tables that a deep walk of this image reads at most, from its geometry; scales the budget of the deep run"},
 
 	{Kind: KindFinding, Name: "format.mismatch", Class: FormatMismatch, Message: "claimed {claim}, is {format}", Doc: "the format found differs from the format claimed"},
-	{Kind: KindFinding, Name: "format.ambiguous", Class: AmbiguousFormat, Message: "several formats match: {formats}", Doc: "more than one format matches and no rule of the contract decides between them"},
+	{Kind: KindFinding, Name: "format.ambiguous", Class: AmbiguousFormat, Message: "several formats match: {formats}{hint}", Doc: "more than one format matches and no rule of the contract decides between them; the hint names a claim that would"},
 	{Kind: KindFinding, Name: "format.malformed", Class: ClassMalformed, Message: "the header is damaged or cut", Doc: "a probe said match but malformed and reported nothing that rejects"},
 	{Kind: KindFinding, Name: "format.not-allowed", Class: Unsupported, Message: "format {format} is not allowed by the policy", Doc: "the policy does not list the format"},
 	{Kind: KindFinding, Name: "format.virtual-size-missing", Class: ProbeFailure, Message: "probe {probe} matched but reported no virtual size", Doc: "a probe said match and left out the one fact every disk format has"},

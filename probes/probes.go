@@ -21,7 +21,10 @@ import (
 )
 
 //go:embed wasm
-var files embed.FS
+var embedded embed.FS
+
+// shipped is the folder above wasm; tests put another one in its place.
+var shipped fs.FS = embedded
 
 // LockFile is the name of the lock in the folder of the modules.
 const LockFile = "probes.lock"
@@ -64,9 +67,10 @@ func (e *LockError) Error() string {
 // Shipped returns the modules in the order of the lock, each of them checked
 // against it. When one is wrong it returns none, and a *LockError. The modules
 // are the caller's to keep and change.
-func Shipped() ([]Module, error) { return load(files, "wasm") }
+func Shipped() ([]Module, error) { return load(shipped, "wasm") }
 
-// load is Shipped for any folder.
+// load is Shipped for any folder. An empty one is wrong too: to an engine
+// without probes everything is raw.
 func load(fsys fs.FS, dir string) ([]Module, error) {
 	text, err := fs.ReadFile(fsys, path.Join(dir, LockFile))
 	if err != nil {
@@ -75,6 +79,9 @@ func load(fsys fs.FS, dir string) ([]Module, error) {
 	var lock Lock
 	if err := json.Unmarshal(text, &lock); err != nil {
 		return nil, &LockError{LockFile, err.Error()}
+	}
+	if len(lock.Modules) == 0 {
+		return nil, &LockError{LockFile, "it names no module"}
 	}
 	locked := map[string]bool{LockFile: true}
 	modules := make([]Module, 0, len(lock.Modules))

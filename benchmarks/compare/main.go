@@ -73,7 +73,7 @@ func (c *comparison) all() error {
 	fmt.Fprintf(&c.table, "# Assay beside the alternatives\n\nMade by `make bench` with %s on %s/%s, %d processors; %d runs of each pair in turn.\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), c.runs)
 	c.table.WriteString("| what | Assay | beside it | ratio |\n|---|---|---|---|\n")
-	for _, step := range []func() error{c.inspections, c.processes, c.conversions} {
+	for _, step := range []func() error{c.inspections, c.hostile, c.processes, c.conversions} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -151,16 +151,25 @@ func (c *comparison) inspections() error {
 			return err
 		}
 		defer f.Close()
+		once := func() error {
+			report, err := eng.Inspect(c.ctx, engine.File(f), engine.Claim(s.claim))
+			if err != nil || !report.Accepted {
+				return errors.Join(err, errors.New("not accepted"))
+			}
+			return nil
+		}
 		inspect := func() (time.Duration, error) {
 			const times = 500
 			start := time.Now()
 			for range times {
-				report, err := eng.Inspect(c.ctx, engine.File(f), engine.Claim(s.claim))
-				if err != nil || !report.Accepted {
-					return 0, errors.Join(err, errors.New("not accepted"))
+				if err := once(); err != nil {
+					return 0, err
 				}
 			}
 			return time.Since(start) / times, nil
+		}
+		if err := c.allocations("inspect "+s.name+", memory allocated", once); err != nil {
+			return err
 		}
 		if c.native != "" && s.name != "raw" {
 			if err := c.row("inspect "+s.name+", steady state", "the same parser natively", inspect, c.nativeParser(s.name, path)); err != nil {
@@ -173,6 +182,26 @@ func (c *comparison) inspections() error {
 			}
 		}
 	}
+	return nil
+}
+
+// allocations adds a row with what one call of f allocates when it has been
+// called before.
+func (c *comparison) allocations(what string, f func() error) error {
+	const times = 500
+	if err := f(); err != nil {
+		return err
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range times {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	runtime.ReadMemStats(&after)
+	fmt.Fprintf(&c.table, "| %s | %d bytes in %d objects | | |\n", what,
+		(after.TotalAlloc-before.TotalAlloc)/times, (after.Mallocs-before.Mallocs)/times)
 	return nil
 }
 

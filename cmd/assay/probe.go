@@ -18,11 +18,14 @@ import (
 func newProbe(env environment) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "probe",
-		Short: "Show the probes, which read the formats",
+		Short: "Show the probes, which read the formats, and help to write one",
 		Args:  exactly(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newProbeList(env), newProbeShow(env))
+	c.AddCommand(
+		newProbeList(env), newProbeShow(env),
+		newProbeNew(env), newProbeCheck(env), newProbeTest(env), newProbeBench(env),
+	)
 	return c
 }
 

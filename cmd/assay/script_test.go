@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/assay-dev/assay/internal/wasmbuild"
 	"github.com/assay-dev/assay/testdata/images"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) {
 // with the case it guards.
 //
 //	image NAME FILE      writes an image of testdata/images
+//	module KIND FILE     writes a probe: good, trap, large or import
 //	valid SCHEMA FILE    checks each line of FILE against docs/schema/SCHEMA.json
 //	[root]               the tests run as root
 //	[qemu-img]           the tool is there; without it, in CI, an error
@@ -46,6 +48,12 @@ func TestScripts(t *testing.T) {
 					ts.Fatalf("no image is called %s", args[0])
 				}
 				ts.Check(os.WriteFile(ts.MkAbs(args[1]), cases[i].Build(), 0o666))
+			},
+			"module": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 2 {
+					ts.Fatalf("usage: module KIND FILE")
+				}
+				ts.Check(os.WriteFile(ts.MkAbs(args[1]), module(args[0]), 0o666))
 			},
 			"valid": func(ts *testscript.TestScript, neg bool, args []string) {
 				if len(args) != 2 {
@@ -73,4 +81,22 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("condition %s is not known", name)
 		},
 	})
+}
+
+// module builds a probe of the format mini that is good, or bad in the way that
+// kind says.
+func module(kind string) []byte {
+	probe := wasmbuild.Mini{}
+	if kind == "trap" {
+		probe.Cut = wasmbuild.Code(wasmbuild.Unreachable)
+	}
+	m := probe.Module()
+	switch kind {
+	case "large":
+		m.Custom = append(m.Custom, wasmbuild.Custom{Name: "ballast", Payload: make([]byte, 64<<10)})
+	case "import":
+		m.Sections[wasmbuild.Imports][0] = wasmbuild.Code(
+			wasmbuild.Bytes("env"), wasmbuild.Bytes("read"), 0, wasmbuild.U(wasmbuild.TypeReadAt))
+	}
+	return m.Bytes()
 }

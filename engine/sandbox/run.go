@@ -52,6 +52,11 @@ type Result struct {
 //
 // out has no records then.
 func (m *Module) Run(ctx context.Context, in Input, out *Result) error {
+	return m.run(ctx, nil, in, out)
+}
+
+// run is Run, and with a memory RunOver.
+func (m *Module) run(ctx context.Context, memory []byte, in Input, out *Result) error {
 	s := m.sandbox
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -73,6 +78,9 @@ func (m *Module) Run(ctx context.Context, in Input, out *Result) error {
 
 	r := s.take(m.parsed.pages)
 	defer s.give(r)
+	if memory != nil {
+		defer r.over(memory)()
+	}
 	r.Context, r.call, r.budget, r.slice = ctx, &out.call, budget.Fuel, fuelSlice
 	if code.runtime == s.interpreter {
 		r.slice = fuelSliceInterpreted

@@ -18,7 +18,7 @@ const (
 // 512 bytes. A signature looks at the first or the last 64 KiB, not both.
 //
 //	{"at": 0, "bytes": "514649fb"}
-//	{"at": -512, "bytes": "636f6e6563746978", "mask": "dfdfdfdfdfdfdfdf"}
+//	{"at": -512, "bytes": "434f4e4543544958", "mask": "dfdfdfdfdfdfdfdf"}
 //	{"contains": "63726561746554797065", "within": [0, 4096], "nocase": true}
 //	{"contains": "6b6f6c79", "within": [-1024, 0]}
 type Signature struct {

@@ -52,6 +52,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"hostfuncs":          {},
 		"probes":             {},
 		"internal/vetted":    {},
+		"testdata/images":    {},
 		"engine/sandbox":     {"hostfuncs"},
 		"native":             {},
 		"native/confine":     {},
@@ -59,9 +60,10 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native/qemuimg":     {"native/confine", "internal/vetted"},
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
 			"native/confine", "native/destination", "native/qemuimg"},
-		"cmd/assay": {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/qemuimg", "probes"},
+		"probes/probetest": {"engine", "engine/sandbox", "hostfuncs", "probes", "testdata/images"},
+		"cmd/assay":        {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/qemuimg", "probes", "probes/probetest"},
 	}
-	packages := list(t, "./cmd/...", "./engine/...", "./hostfuncs", "./native/...", "./probes", "./internal/vetted")
+	packages := list(t, "./cmd/...", "./engine/...", "./hostfuncs", "./native/...", "./probes", "./probes/probetest", "./internal/vetted")
 	for path, p := range packages {
 		name, ours := strings.CutPrefix(path, module)
 		if !ours {

@@ -44,6 +44,7 @@ const (
 	I32Const     = 0x41
 	I64Const     = 0x42
 	I32Eqz       = 0x45
+	I32Ne        = 0x47
 	I32LtU       = 0x49
 	I32Add       = 0x6a
 	I32Sub       = 0x6b

@@ -10,10 +10,10 @@ import (
 )
 
 // The filter is assembled here rather than by a library: it is the rule that
-// matters most, and the assembler we tried (elastic/go-seccomp-bpf 1.6.0)
-// compares a system call's *argument* with the next system call's number once
-// a condition has failed, so that an argument of the right value is a way
-// past the list. TestFilterArgumentIsNoNumber guards ours.
+// matters most, and easily got wrong. Once a condition has failed, the
+// argument it looked at is in the register where the next rule expects the
+// number of the call; unless that is loaded again, an argument of the right
+// value is a way past the list (TestFilterArgumentIsNoNumber).
 
 // A rule allows a system call, if all conditions hold; where they do not, the
 // call fails with refusal.

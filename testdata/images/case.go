@@ -9,7 +9,10 @@
 // their name says and in nothing else.
 package images
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Case is an image and what must be said of it under the strict policy.
 type Case struct {
@@ -39,8 +42,14 @@ func Valid() []Case {
 	return slices.Concat(
 		validQcow2(),
 		validDisks(),
+		validVHD(),
 		validLUKS(),
 		validISO(),
+		validVHDX(),
+		validVDI(),
+		validParallels(),
+		validQED(),
+		validQcow(),
 	)
 }
 
@@ -59,6 +68,12 @@ func Hostile() []Case {
 		containers(),
 		unopened(),
 		lookalikes(),
+		hostileVHD(),
+		hostileVHDX(),
+		hostileVDI(),
+		hostileParallels(),
+		hostileQED(),
+		hostileQcow(),
 	)
 }
 
@@ -71,3 +86,9 @@ type variant struct {
 func (v variant) build() []byte { return Qcow2(v.options...) }
 
 func with(options ...Option) []Option { return options }
+
+// sorted returns the cases in the order of their names.
+func sorted(cases []Case) []Case {
+	slices.SortFunc(cases, func(a, b Case) int { return strings.Compare(a.Name, b.Name) })
+	return cases
+}

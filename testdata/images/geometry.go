@@ -103,6 +103,13 @@ func qcow2Geometry() []Case {
 		{"qcow2.overlap", true, variant{"l2-entry-into-header", with(poke64(l2Table, entryCopied|refcountTable))}},
 		{"qcow2.refcounts", true, variant{"refcount-zero", with(poke64(refcountBlock, 0))}},
 		{"qcow2.refcount-table-entry", true, variant{"refcount-table-entry-unaligned", with(poke64(refcountTable, refcountBlock+8))}},
+		{"qcow2.snapshot-entry", false, variant{"snapshot-l1-unaligned", with(Snapshots("one"), poke64(firstData, l2Table+8))}},
+		{"qcow2.snapshot-entry", false, variant{"snapshot-l1-size-0", with(Snapshots("one"), With(Field{firstData + 8, 4}, 0))}},
+		{"qcow2.bitmap-entry", true, variant{"bitmap-table-unaligned", with(Bitmaps("one"), poke64(firstData, l2Table+8))}},
+		{"qcow2.bitmap-entry", true, variant{"bitmap-name-max", with(Bitmaps("one"), poke64(firstData+16, 1<<16-1))}},
+		{"qcow2.l2-bitmap", true, variant{"l2-bitmap-both", with(Clusters(14), ExtendedL2(), poke64(l2Table/cluster<<14+8, 1<<64-1))}},
+		{"qcow2.l2-bitmap", true, variant{"l2-bitmap-without-cluster", with(Clusters(14), ExtendedL2(), poke64(l2Table/cluster<<14+16*5+8, 1))}},
+		{"qcow2.extension-bytes-limit", false, variant{"extensions-over-bound", with(Clusters(17), Extension(0x12345678, make([]byte, 65536)))}},
 		{"qcow2.incomplete", true, variant{"refcount-table-entry-beyond-file", with(poke64(refcountTable, 1<<40))}},
 	}
 	var cases []Case

@@ -78,6 +78,47 @@
 #define ASSAY_GPT_NO_PROTECTIVE_MBR 0x0359 /* finding: section 5.2.3: the first block has no entry of type ee */
 #define ASSAY_GPT_HYBRID_MBR 0x035a /* finding: section 5.2.3: readers of the MBR and of the GPT see different disks */
 
+#define ASSAY_VHD_DISK_TYPE 0x0500 /* number: footer field Disk Type: 2 fixed, 3 dynamic, 4 differencing */
+#define ASSAY_VHD_CURRENT_SIZE 0x0501 /* number: footer field Current Size, in bytes */
+#define ASSAY_VHD_ORIGINAL_SIZE 0x0502 /* number: footer field Original Size, in bytes */
+#define ASSAY_VHD_GEOMETRY_SIZE 0x0503 /* number: cylinders * heads * sectors per track of the footer field Disk Geometry, in bytes */
+#define ASSAY_VHD_CREATOR_APP 0x0504 /* text: footer field Creator Application without zeros at its end; decides whether qemu takes the current size or the geometry's */
+#define ASSAY_VHD_UNIQUE_ID 0x0505 /* text: footer field Unique Id as a UUID */
+#define ASSAY_VHD_TEMPORARY 0x0506 /* flag: footer field Features, bit 0: the disk may be deleted when the system shuts down */
+#define ASSAY_VHD_BLOCK_SIZE 0x0507 /* number: dynamic header field Block Size, in bytes; tools write 2 MiB, and some of them trust in that */
+#define ASSAY_VHD_TABLE_OFFSET 0x0508 /* number: dynamic header field Table Offset, in bytes: where the block allocation table (BAT) is */
+#define ASSAY_VHD_MAX_TABLE_ENTRIES 0x0509 /* number: dynamic header field Max Table Entries: entries of the BAT, of 4 bytes each */
+#define ASSAY_VHD_PARENT_UNIQUE_ID 0x050a /* text: dynamic header field Parent Unique ID as a UUID; absent when it is zero */
+#define ASSAY_VHD_UNSET_SECTORS 0x050b /* number: sectors of allocated blocks that the blocks' bitmaps say are not there (deep) */
+#define ASSAY_VHD_PARENT 0x0540 /* reference: disk type 4, whatever else it says, or a Parent Unique ID that is not zero; the target is that id */
+#define ASSAY_VHD_PARENT_NAME 0x0541 /* reference: dynamic header field Parent Unicode Name is not zero, in whatever type of disk */
+#define ASSAY_VHD_PARENT_LOCATOR 0x0542 /* reference: a Parent Locator Entry with a field that is not zero, of whatever platform code, in whatever type of disk; the target is the platform data, of codes W2ku and W2ru as UTF-8 */
+#define ASSAY_VHD_FOOTER_CUT 0x0550 /* finding: the file starts with the cookie and is shorter than a footer */
+#define ASSAY_VHD_SHORT_FOOTER 0x0551 /* finding: section Hard Disk Footer Format: before Virtual PC 2004 a footer had 511 bytes; qemu fills up a footer in the last, cut sector with zeros */
+#define ASSAY_VHD_FOOTER_MISSING 0x0552 /* finding: the copy at the start is there, the footer is not where it must be */
+#define ASSAY_VHD_COPY_MISSING 0x0553 /* finding: only a fixed disk has no copy */
+#define ASSAY_VHD_COPIES_DIFFER 0x0554 /* finding: the two must be the same */
+#define ASSAY_VHD_FOOTER_CHECKSUM 0x0555 /* finding: footer field Checksum: one's complement of the sum of the other bytes */
+#define ASSAY_VHD_UNKNOWN_VERSION 0x0556 /* finding: footer field File Format Version, dynamic header field Header Version */
+#define ASSAY_VHD_FEATURES 0x0557 /* finding: footer field Features */
+#define ASSAY_VHD_TYPE_MISMATCH 0x0558 /* finding: footer field Disk Type */
+#define ASSAY_VHD_DATA_OFFSET 0x0559 /* finding: footer field Data Offset: all ones in a fixed disk, else a multiple of 512 behind the copy */
+#define ASSAY_VHD_VIRTUAL_SIZE 0x055a /* finding: footer field Current Size; 2040 GiB is what qemu opens */
+#define ASSAY_VHD_GEOMETRY 0x055b /* finding: footer field Disk Geometry, where it decides: larger than the current size, or smaller by a cylinder or more */
+#define ASSAY_VHD_SIZE_BY_GEOMETRY 0x055c /* finding: the end of the disk, less than a cylinder, is not read */
+#define ASSAY_VHD_DYNAMIC_HEADER 0x055d /* finding: dynamic header field Cookie */
+#define ASSAY_VHD_HEADER_CHECKSUM 0x055e /* finding: dynamic header field Checksum */
+#define ASSAY_VHD_NEXT_STRUCTURE 0x055f /* finding: dynamic header field Data Offset: unused, all ones in its lower half or in both */
+#define ASSAY_VHD_ODD_BLOCK_SIZE 0x0560 /* finding: dynamic header field Block Size; of smaller blocks, readers disagree on whether they have a bitmap */
+#define ASSAY_VHD_BAT_OFFSET 0x0561 /* finding: dynamic header field Table Offset */
+#define ASSAY_VHD_BAT_ENTRIES 0x0562 /* finding: dynamic header field Max Table Entries */
+#define ASSAY_VHD_INCOMPLETE 0x0563 /* finding: a table or data that the image maps lies behind the end of the file; the place is what points there */
+#define ASSAY_VHD_OVERLAP 0x0564 /* finding: footer, its copy, dynamic header, BAT and (deep) blocks share bytes */
+#define ASSAY_VHD_PARTIAL_BLOCKS 0x0565 /* finding: section Block Allocation Table and Data Blocks (deep), of a dynamic disk; the two are the same unless the blocks were made to differ */
+#define ASSAY_VHD_SAVED_STATE_VALUE 0x0566 /* finding: footer field Saved State */
+#define ASSAY_VHD_UNALIGNED_FOOTER 0x0567 /* finding: the size of the file of a fixed disk */
+#define ASSAY_VHD_SAVED_STATE 0x0580 /* finding: footer field Saved State is 1 */
+
 #define ASSAY_LUKS_VERSION 0x0800 /* number: header field version: 1 or 2 */
 #define ASSAY_LUKS_PAYLOAD_OFFSET 0x0801 /* number: version 1: payload-offset, in bytes; the driver luks reads the disk from here on */
 #define ASSAY_LUKS_KEY_BYTES 0x0802 /* number: version 1: key-bytes, length of the master key in bytes */
@@ -127,6 +168,121 @@
 #define ASSAY_ISO_UDF_SEQUENCE 0x0c5a /* finding: ECMA-167, part 3, 8.4.2: tags, CRC, primary, partition and logical volume descriptor, block size */
 #define ASSAY_ISO_INCOMPLETE 0x0c5b /* finding: the volume, a boot image, or the UDF's partition or descriptors end behind the file */
 #define ASSAY_ISO_HIGH_SIERRA 0x0c5c /* finding: standard identifier CDROM */
+
+#define ASSAY_VHDX_BLOCK_SIZE 0x0600 /* number: BlockSize of the file parameters, in bytes */
+#define ASSAY_VHDX_LOGICAL_SECTOR_SIZE 0x0601 /* number: LogicalSectorSize, in bytes */
+#define ASSAY_VHDX_PHYSICAL_SECTOR_SIZE 0x0602 /* number: PhysicalSectorSize, in bytes */
+#define ASSAY_VHDX_LOG_BYTES 0x0603 /* number: LogLength of the current header, in bytes */
+#define ASSAY_VHDX_BAT_BYTES 0x0604 /* number: size of the BAT region, in bytes; a reader may keep all of it in memory */
+#define ASSAY_VHDX_FIXED 0x0605 /* flag: LeaveBlockAllocated of the file parameters: blocks are never given back */
+#define ASSAY_VHDX_PARENT 0x0640 /* reference: HasParent of the file parameters, or a parent locator; each alone is enough. Targets are the paths of the locator, in UTF-8 */
+#define ASSAY_VHDX_HEADER_CUT 0x0650 /* finding: section 2.2: the header section has 1 MiB */
+#define ASSAY_VHDX_HEADER 0x0651 /* finding: section 2.2.2: Signature, Checksum */
+#define ASSAY_VHDX_HEADERS_DIFFER 0x0652 /* finding: section 2.2.2: SequenceNumber says which of the two is current */
+#define ASSAY_VHDX_UNKNOWN_VERSION 0x0653 /* finding: section 2.2.2: Version */
+#define ASSAY_VHDX_UNKNOWN_LOG_VERSION 0x0654 /* finding: section 2.2.2: LogVersion */
+#define ASSAY_VHDX_LOG_PLACE 0x0655 /* finding: section 2.2.2: LogOffset, LogLength */
+#define ASSAY_VHDX_REGION_TABLE 0x0656 /* finding: section 2.2.3: Signature, Checksum, EntryCount */
+#define ASSAY_VHDX_REGION_TABLES_DIFFER 0x0657 /* finding: section 2.2.3: the second table is a copy of the first */
+#define ASSAY_VHDX_REGION_PLACE 0x0658 /* finding: section 2.2.3.2: FileOffset, Length */
+#define ASSAY_VHDX_REGIONS 0x0659 /* finding: section 2.2.3.2: Guid */
+#define ASSAY_VHDX_OVERLAP 0x065a /* finding: log, BAT, metadata, other regions and payload blocks must not share bytes; or there are more blocks than the file has room for (deep) */
+#define ASSAY_VHDX_METADATA_TABLE 0x065b /* finding: section 2.6.1: Signature, EntryCount */
+#define ASSAY_VHDX_METADATA_ITEM 0x065c /* finding: section 2.6.1.2: ItemId, Offset, Length, IsUser of an item the specification defines */
+#define ASSAY_VHDX_METADATA_MISSING 0x065d /* finding: section 2.6.2: file parameters, virtual disk size, virtual disk id, logical and physical sector size */
+#define ASSAY_VHDX_FILE_PARAMETERS 0x065e /* finding: section 2.6.2.1: BlockSize */
+#define ASSAY_VHDX_VIRTUAL_SIZE 0x065f /* finding: section 2.6.2.2: VirtualDiskSize */
+#define ASSAY_VHDX_SECTOR_SIZE 0x0660 /* finding: sections 2.6.2.4 and 2.6.2.5: LogicalSectorSize, PhysicalSectorSize */
+#define ASSAY_VHDX_LARGE_SECTORS 0x0661 /* finding: section 2.6.2.4: LogicalSectorSize 4096, which qemu's driver does not read */
+#define ASSAY_VHDX_BAT_LENGTH 0x0662 /* finding: section 2.5: entries of the BAT */
+#define ASSAY_VHDX_BAT_ENTRY 0x0663 /* finding: section 2.5.1 (deep) */
+#define ASSAY_VHDX_INCOMPLETE 0x0664 /* finding: a region, the log or a payload block lies behind the end of the file; the place is what points there */
+#define ASSAY_VHDX_TOO_MANY_REGIONS 0x0665 /* finding: section 2.2.3.1: EntryCount; the specification defines two regions */
+#define ASSAY_VHDX_LOG 0x0680 /* finding: section 2.2.2: LogGuid is not zero */
+#define ASSAY_VHDX_UNKNOWN_REGION 0x0681 /* finding: section 2.2.3.2: Required */
+#define ASSAY_VHDX_UNKNOWN_OPTIONAL_REGION 0x0682 /* finding: section 2.2.3.2: Required is not set; the first of them */
+#define ASSAY_VHDX_UNKNOWN_METADATA 0x0683 /* finding: section 2.6.1.2: IsRequired */
+#define ASSAY_VHDX_UNKNOWN_OPTIONAL_METADATA 0x0684 /* finding: section 2.6.1.2: IsRequired is not set; the first of them */
+#define ASSAY_VHDX_UNKNOWN_PARAMETERS 0x0685 /* finding: section 2.6.2.1: bits 2-31 */
+
+#define ASSAY_VDI_TYPE 0x0700 /* number: u32Type: 1 dynamic, 2 fixed, 3 undo, 4 differencing */
+#define ASSAY_VDI_BLOCK_SIZE 0x0701 /* number: cbBlock, in bytes */
+#define ASSAY_VDI_BLOCKS_ALLOCATED 0x0702 /* number: cBlocksAllocated */
+#define ASSAY_VDI_MAP_BYTES 0x0703 /* number: size of the block map, 4 * cBlocks, in bytes; a reader may keep all of it in memory */
+#define ASSAY_VDI_PARENT 0x0740 /* reference: uuidLinkage or uuidParentModify is not zero, or the type is undo or differencing; each alone is enough. The target is the UUID, if there is one */
+#define ASSAY_VDI_HEADER_CUT 0x0750 /* finding: the file is shorter than its header */
+#define ASSAY_VDI_WRONG_ENDIAN 0x0751 /* finding: no reader takes it, some tool may */
+#define ASSAY_VDI_UNKNOWN_VERSION 0x0752 /* finding: u32Version */
+#define ASSAY_VDI_UNKNOWN_TYPE 0x0753 /* finding: u32Type */
+#define ASSAY_VDI_HEADER_SIZE 0x0754 /* finding: cbHeader */
+#define ASSAY_VDI_MAP_OFFSET 0x0755 /* finding: offBlocks */
+#define ASSAY_VDI_DATA_OFFSET 0x0756 /* finding: offData */
+#define ASSAY_VDI_SECTOR_SIZE 0x0757 /* finding: cbSector of the geometry */
+#define ASSAY_VDI_OTHER_BLOCK_SIZE 0x0758 /* finding: cbBlock */
+#define ASSAY_VDI_BLOCK_EXTRA 0x0759 /* finding: cbBlockExtra is not 0 */
+#define ASSAY_VDI_VIRTUAL_SIZE 0x075a /* finding: cbDisk, cBlocks */
+#define ASSAY_VDI_BLOCKS 0x075b /* finding: cBlocks; or cBlocksAllocated, which is at most cBlocks */
+#define ASSAY_VDI_OVERLAP 0x075c /* finding: offBlocks, offData, cBlocks */
+#define ASSAY_VDI_MAP_ENTRY 0x075d /* finding: entry of the block map (deep) */
+#define ASSAY_VDI_MAP 0x075e /* finding: entries of the block map against cBlocksAllocated (deep) */
+#define ASSAY_VDI_INCOMPLETE 0x075f /* finding: the block map or a block lies behind the end of the file; the place is what points there */
+
+#define ASSAY_QCOW_CLUSTER_SIZE 0x0900 /* number: 1 << cluster_bits, in bytes */
+#define ASSAY_QCOW_L1_BYTES 0x0901 /* number: size of the L1 table that the disk needs, in bytes */
+#define ASSAY_QCOW_BACKING_FILE 0x0940 /* reference: header fields backing_file_offset and backing_file_size; either of them not zero */
+#define ASSAY_QCOW_HEADER_CUT 0x0950 /* finding: the file is shorter than its header */
+#define ASSAY_QCOW_CLUSTER_BITS 0x0951 /* finding: header field cluster_bits */
+#define ASSAY_QCOW_L2_BITS 0x0952 /* finding: header field l2_bits */
+#define ASSAY_QCOW_VIRTUAL_SIZE 0x0953 /* finding: header field size */
+#define ASSAY_QCOW_L1_OFFSET 0x0954 /* finding: header field l1_table_offset */
+#define ASSAY_QCOW_ENCRYPTION_METHOD 0x0955 /* finding: header field crypt_method */
+#define ASSAY_QCOW_L1_ENTRY 0x0956 /* finding: entry of the L1 table (deep) */
+#define ASSAY_QCOW_L2_ENTRY 0x0957 /* finding: entry of an L2 table (deep) */
+#define ASSAY_QCOW_OVERLAP 0x0958 /* finding: entries of the tables (deep): one is there twice */
+#define ASSAY_QCOW_INCOMPLETE 0x0959 /* finding: a table or a cluster lies behind the end of the file; the place is what points there */
+#define ASSAY_QCOW_AES 0x0980 /* finding: header field crypt_method is 1 */
+#define ASSAY_QCOW_LEGACY 0x0981 /* finding: every qcow image of version 1 */
+
+#define ASSAY_QED_CLUSTER_SIZE 0x0a00 /* number: header field cluster_size, in bytes */
+#define ASSAY_QED_TABLE_BYTES 0x0a01 /* number: size of the L1 table and of each L2 table, table_size clusters, in bytes */
+#define ASSAY_QED_BACKING_FILE 0x0a40 /* reference: feature bit 0 or header field backing_filename_size not zero; each alone is enough */
+#define ASSAY_QED_HEADER_CUT 0x0a50 /* finding: the file is shorter than its header */
+#define ASSAY_QED_WRONG_ENDIAN 0x0a51 /* finding: no reader takes it, some tool may */
+#define ASSAY_QED_OTHER_CLUSTER_SIZE 0x0a52 /* finding: header field cluster_size */
+#define ASSAY_QED_TABLE_SIZE 0x0a53 /* finding: header field table_size; the document allows 1, which no reader opens */
+#define ASSAY_QED_HEADER_SIZE 0x0a54 /* finding: header field header_size */
+#define ASSAY_QED_VIRTUAL_SIZE 0x0a55 /* finding: header field image_size against what the tables can map */
+#define ASSAY_QED_L1_OFFSET 0x0a56 /* finding: header field l1_table_offset */
+#define ASSAY_QED_TABLE_ENTRY 0x0a57 /* finding: section Tables (deep) */
+#define ASSAY_QED_OVERLAP 0x0a58 /* finding: section Tables (deep): an entry is there twice */
+#define ASSAY_QED_INCOMPLETE 0x0a59 /* finding: a table or a cluster lies behind the end of the file; the place is what points there */
+#define ASSAY_QED_DIRTY 0x0a80 /* finding: feature bit 1 */
+#define ASSAY_QED_UNKNOWN_FEATURE 0x0a81 /* finding: header field features, bits 3-63 */
+#define ASSAY_QED_UNKNOWN_COMPATIBLE 0x0a82 /* finding: header field compat_features */
+#define ASSAY_QED_UNKNOWN_AUTOCLEAR 0x0a83 /* finding: header field autoclear_features */
+#define ASSAY_QED_LEGACY 0x0a84 /* finding: every qed image */
+
+#define ASSAY_PARALLELS_EXTENDED 0x0b00 /* flag: the magic is WithouFreSpacExt: offsets in the BAT count clusters, not sectors */
+#define ASSAY_PARALLELS_CLUSTER_SIZE 0x0b01 /* number: 512 * tracks, in bytes */
+#define ASSAY_PARALLELS_BAT_BYTES 0x0b02 /* number: size of the BAT, 4 * nb_bat_entries, in bytes; a reader may keep all of it in memory */
+#define ASSAY_PARALLELS_HEADER_CUT 0x0b50 /* finding: the file is shorter than its header */
+#define ASSAY_PARALLELS_UNKNOWN_VERSION 0x0b51 /* finding: header field version */
+#define ASSAY_PARALLELS_TRACKS 0x0b52 /* finding: header field tracks */
+#define ASSAY_PARALLELS_BAT_ENTRIES 0x0b53 /* finding: header field nb_bat_entries; a reader takes what is behind the BAT for zeros */
+#define ASSAY_PARALLELS_VIRTUAL_SIZE 0x0b54 /* finding: header field nb_sectors; with the magic WithoutFreeSpace 32 bits */
+#define ASSAY_PARALLELS_IN_USE 0x0b55 /* finding: header field in_use */
+#define ASSAY_PARALLELS_DATA_OFFSET 0x0b56 /* finding: header field data_off */
+#define ASSAY_PARALLELS_EXTENSION_OFFSET 0x0b57 /* finding: header field ext_off */
+#define ASSAY_PARALLELS_EXTENSION 0x0b58 /* finding: section Format Extension: magic, features within the cluster, end of features; its checksum is left to the reader */
+#define ASSAY_PARALLELS_BITMAP 0x0b59 /* finding: section Dirty bitmaps feature: size, granularity, l1_size, entries of the L1 table; the place says which */
+#define ASSAY_PARALLELS_BAT_ENTRY 0x0b5a /* finding: section BAT (deep) */
+#define ASSAY_PARALLELS_OVERLAP 0x0b5b /* finding: section BAT (deep): an entry is there twice */
+#define ASSAY_PARALLELS_EMPTY_FLAG 0x0b5c /* finding: header field flags, bit 0 (deep): readers that know the bit and others see different disks */
+#define ASSAY_PARALLELS_INCOMPLETE 0x0b5d /* finding: the BAT, the format extension or a cluster lies behind the end of the file; the place is what points there */
+#define ASSAY_PARALLELS_DIRTY 0x0b80 /* finding: header field in_use is 746f6e59 */
+#define ASSAY_PARALLELS_UNKNOWN_FLAGS 0x0b81 /* finding: header field flags, bits 1-31 */
+#define ASSAY_PARALLELS_UNKNOWN_EXTENSION 0x0b82 /* finding: section Format Extension: magic and flags of a feature */
+#define ASSAY_PARALLELS_PERSISTENT_BITMAPS 0x0b83 /* finding: section Dirty bitmaps feature */
 
 #define ASSAY_GZIP_CONTAINER 0x1050 /* finding: the file is a container of this format */
 #define ASSAY_GZIP_HEADER_CUT 0x1051 /* finding: the file is shorter than the shortest of its kind, or than its first header says */

@@ -1,8 +1,9 @@
 //! The array of partition entries (UEFI specification, section 5.3.3, table
 //! 5-6).
 
-use crate::crc32::Crc32;
 use crate::header::Header;
+use crate::CRC32;
+use assay_probe::crc32::Crc32;
 use assay_probe::keys::gpt as keys;
 use assay_probe::{Bytes, Image, Place, Report};
 
@@ -95,7 +96,7 @@ pub fn is_valid(
         Some(array) if header.entry_lba >= 2 => array,
         _ => return false,
     };
-    let mut crc = Crc32::new();
+    let mut crc = Crc32::new(&CRC32);
     let mut done = 0;
     while done < total {
         let chunk = image.chunk(array.saturating_add(done), total - done);

@@ -1,6 +1,7 @@
 //! The GPT header (UEFI specification, section 5.3.2, table 5-5).
 
-use crate::crc32::Crc32;
+use crate::CRC32;
+use assay_probe::crc32::Crc32;
 use assay_probe::{Bytes, Image};
 
 pub const SIGNATURE: &[u8] = b"EFI PART";
@@ -49,7 +50,7 @@ impl Header {
         };
         let want = fixed.le32(CRC_FIELD)?;
         let whole = image.bytes(at, length as usize)?;
-        let mut crc = Crc32::new();
+        let mut crc = Crc32::new(&CRC32);
         crc.update(whole.get(..CRC_FIELD)?);
         crc.update(&[0; 4]);
         crc.update(whole.get(CRC_FIELD + 4..)?);

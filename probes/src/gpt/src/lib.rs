@@ -7,10 +7,10 @@
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
-mod crc32;
 mod entries;
 mod header;
 
+use assay_probe::crc32::{Tables, ISO_3309};
 use assay_probe::keys::{self as core_keys, gpt as keys};
 use assay_probe::{Bytes, Image, Outcome, Place, Report};
 use entries::Partitions;
@@ -23,6 +23,8 @@ assay_probe::probe! {
     chunk: 32768,
     run: crate::run,
 }
+
+static CRC32: Tables = Tables::new(ISO_3309);
 
 const SECTORS: [u64; 2] = [512, 4096];
 

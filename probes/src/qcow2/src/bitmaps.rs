@@ -1,6 +1,7 @@
 //! The bitmap directory and the bitmaps' tables (sections Bitmap directory,
 //! Bitmap table).
 
+use crate::entries::Entries;
 use crate::extensions::Directory;
 use crate::geometry;
 use crate::header::Header;
@@ -61,10 +62,9 @@ fn table(
     report: &mut Report,
     used: &mut Ledger,
 ) -> Result<(), Defect> {
-    for index in 0..u64::from(entries) {
-        let at = offset + 8 * index;
-        let entry = image.be64(at).ok_or(Defect)?;
-        if entry & !ALL_ONES == 0 {
+    let mut entries = Entries::new(offset, entries.into());
+    while let Some((at, entry)) = entries.next(image)? {
+        if entry == ALL_ONES {
             continue;
         }
         if entry & !OFFSET != 0 || entry & (header.cluster() - 1) != 0 {

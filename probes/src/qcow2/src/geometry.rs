@@ -78,10 +78,7 @@ fn l1_table(header: &Header, image: &Image, report: &mut Report) -> Result<(), D
         report.finding(keys::L1_SIZE, L1_SIZE, [header.l1_size.into(), needed]);
         return Err(Defect);
     }
-    // A disk of zero bytes has no table; where it would be does not matter.
-    if header.l1_size == 0 {
-        return Ok(());
-    }
+    // A disk of zero bytes needs no table.
     table(header, image, report, keys::L1_OFFSET, L1_TABLE_OFFSET, header.l1_table_offset, header.l1_bytes())
 }
 
@@ -96,7 +93,8 @@ fn refcount_table(header: &Header, image: &Image, report: &mut Report) -> Result
 }
 
 /// Checks a table that a header field points to: its offset, and that it is
-/// in the file. `invalid` is the finding for an offset no table can have.
+/// in the file. `invalid` is the finding for an offset no table can have; an
+/// empty table may also be at 0.
 pub fn table(
     header: &Header,
     image: &Image,
@@ -106,11 +104,15 @@ pub fn table(
     offset: u64,
     bytes: u64,
 ) -> Result<(), Defect> {
-    if !header.is_offset(offset, bytes) {
+    let fits = if bytes == 0 { header.is_place(offset, 0) } else { header.is_offset(offset, bytes) };
+    if !fits {
         report.finding(invalid, field, [offset, header.cluster()]);
         return Err(Defect);
     }
-    inside(image, report, field, offset, bytes)
+    match bytes {
+        0 => Ok(()),
+        _ => inside(image, report, field, offset, bytes),
+    }
 }
 
 /// Reports `incomplete` when the file ends before what a field points to.

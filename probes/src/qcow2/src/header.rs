@@ -44,6 +44,9 @@ impl Header {
             }
             _ => return Err(Outcome::NoMatch),
         }
+        if head.be32(4) == Some(1) {
+            return Err(Outcome::NoMatch); // qcow, another format with the same magic
+        }
         // Before anything can be wrong with the rest: a reference is a
         // reference in a damaged image too.
         backing_file(image, report);
@@ -115,8 +118,13 @@ impl Header {
     /// allows: aligned, not the header's, and with `length` bytes behind it in
     /// reach of a file offset.
     pub fn is_offset(&self, offset: u64, length: u64) -> bool {
-        let end = offset.checked_add(length);
-        offset != 0 && offset & (self.cluster() - 1) == 0 && matches!(end, Some(0..=MAX_OFFSET))
+        offset != 0 && self.is_place(offset, length)
+    }
+
+    /// The same of a table that may be empty, for which 0 will do. The driver
+    /// looks at the offset of an empty one too.
+    pub fn is_place(&self, offset: u64, length: u64) -> bool {
+        offset & (self.cluster() - 1) == 0 && matches!(offset.checked_add(length), Some(0..=MAX_OFFSET))
     }
 
     /// Whether either field that announces a backing file is set.

@@ -11,6 +11,7 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 mod bitmaps;
+mod entries;
 mod extensions;
 mod features;
 mod geometry;

@@ -1,6 +1,7 @@
 //! The mapping tables (section Cluster mapping): from an L1 table over its L2
 //! tables to the clusters that hold guest data.
 
+use crate::entries::Entries;
 use crate::geometry;
 use crate::header::Header;
 use crate::ledger::Ledger;
@@ -38,9 +39,8 @@ pub fn walk(
     used: &mut Ledger,
 ) -> Result<(), Defect> {
     let rules = Rules::new(header, table.disk, image.size().unwrap_or(0));
-    for index in 0..u64::from(table.entries) {
-        let at = table.offset + 8 * index;
-        let entry = image.be64(at).ok_or(Defect)?;
+    let mut entries = Entries::new(table.offset, table.entries.into());
+    while let Some((at, entry)) = entries.next(image)? {
         let offset = entry & OFFSET;
         if entry & L1_RESERVED != 0 || offset & (rules.cluster - 1) != 0 {
             report.finding(keys::L1_ENTRY, Place::new(at, 8), [entry, rules.cluster]);
@@ -55,7 +55,7 @@ pub fn walk(
             return Err(Defect);
         }
         used.add(offset >> header.cluster_bits, 1);
-        let guest = index << header.l2_reach_bits();
+        let guest = (at - table.offset) / 8 << header.l2_reach_bits();
         l2_table(&rules, offset, guest, image, report, used)?;
     }
     Ok(())
@@ -112,7 +112,9 @@ struct Rules {
     /// Bits of a compressed cluster's descriptor that hold the offset.
     compressed_bits: u32,
     reserved: u64,
-    /// First and last byte plus one of the two tables of the header.
+    /// Bits that a plain entry does not have.
+    not_plain: u64,
+    /// Offset and size of the two tables of the header.
     tables: [(u64, u64); 2],
 }
 
@@ -130,37 +132,73 @@ impl Rules {
             whole: (file + 1).saturating_sub(cluster),
             compressed_bits: 62 - (header.cluster_bits - 8),
             reserved: if extended { L2_RESERVED | ZERO } else { L2_RESERVED },
+            not_plain: L2_RESERVED | COMPRESSED | (cluster - 1),
             tables: [
-                (header.l1_table_offset, header.l1_table_offset + header.l1_bytes()),
-                (header.refcount_table_offset, header.refcount_table_offset + header.refcount_table_bytes()),
+                (header.l1_table_offset, header.l1_bytes()),
+                (header.refcount_table_offset, header.refcount_table_bytes()),
             ],
         }
     }
 
     /// Whether an offset lies in the L1 or the refcount table.
+    #[inline(always)]
     fn is_table(&self, offset: u64) -> bool {
-        let [(a, a_end), (b, b_end)] = self.tables;
-        (a <= offset && offset < a_end) || (b <= offset && offset < b_end)
+        let [(a, a_bytes), (b, b_bytes)] = self.tables;
+        offset.wrapping_sub(a) < a_bytes || offset.wrapping_sub(b) < b_bytes
     }
 
     /// Checks the entries of a chunk, the first of which maps `guest`.
     fn entries(&self, chunk: &[u8], guest: u64, used: &mut Ledger) -> Result<(), Fault> {
-        let step = 1usize << self.entry_bits;
-        for (index, raw) in chunk.chunks_exact(step).enumerate() {
-            let at = (index << self.entry_bits) as u64;
-            let entry = raw.be64(0).unwrap_or(0);
-            let bitmap = raw.be64(8).unwrap_or(0);
-            if entry | bitmap == 0 {
-                continue;
-            }
-            let guest = guest + ((index as u64) << self.cluster_bits);
+        let extended = self.entry_bits == 4;
+        let mut at = 0;
+        loop {
+            let rest = chunk.get(at..).unwrap_or_default();
+            at += if extended { self.plain::<16>(rest, used) } else { self.plain::<8>(rest, used) };
+            let entry = match chunk.be64(at) {
+                Some(entry) => entry,
+                None => return Ok(()),
+            };
+            let bitmap = if extended { chunk.be64(at + 8).unwrap_or(0) } else { 0 };
             if entry & COMPRESSED != 0 {
-                self.compressed(entry, bitmap, at, used)?;
+                self.compressed(entry, bitmap, at as u64, used)?;
             } else {
-                self.standard(entry, bitmap, at, guest, used)?;
+                let guest = guest + ((at as u64) >> self.entry_bits << self.cluster_bits);
+                self.standard(entry, bitmap, at as u64, guest, used)?;
             }
+            at += 1 << self.entry_bits;
         }
-        Ok(())
+    }
+
+    /// Enters the clusters of plain entries, skips what is not set, and returns
+    /// how many bytes of entries that was until the first that is neither. A
+    /// walk spends its time here, and a turn of a loop is charged for all that
+    /// is in it: so there is nothing else.
+    #[inline(never)]
+    fn plain<const BYTES: usize>(&self, entries: &[u8], used: &mut Ledger) -> usize {
+        let mut passed = 0;
+        let mut ledger = *used; // not in memory
+        for raw in entries.chunks_exact(BYTES) {
+            let entry = raw.le64(0).unwrap_or(0);
+            let bitmap = if BYTES == 16 { raw.le64(8).unwrap_or(0) } else { 0 };
+            if entry | bitmap != 0 {
+                let entry = u64::from_be(entry);
+                if !self.is_plain(entry) || bitmap as u32 & (bitmap >> 32) as u32 != 0 {
+                    break;
+                }
+                ledger.add((entry & OFFSET) >> self.cluster_bits, 1);
+            }
+            passed += BYTES;
+        }
+        *used = ledger;
+        passed
+    }
+
+    /// Whether an entry maps a whole cluster of the file, with nothing else to
+    /// be said of it.
+    #[inline(always)]
+    fn is_plain(&self, entry: u64) -> bool {
+        let offset = entry & OFFSET;
+        entry & self.not_plain == 0 && offset != 0 && offset < self.whole && !self.is_table(offset)
     }
 
     /// Sections Standard Cluster Descriptor and Extended L2 Entries.
@@ -226,8 +264,10 @@ impl Rules {
         if last >= self.file {
             return Err(Fault { finding: keys::INCOMPLETE, at, values: [last + 1, self.file] });
         }
-        for cluster in offset >> self.cluster_bits..=last >> self.cluster_bits {
+        let mut cluster = offset >> self.cluster_bits;
+        while cluster <= last >> self.cluster_bits {
             used.add(cluster, 1);
+            cluster += 1;
         }
         Ok(())
     }

@@ -22,11 +22,10 @@ const HEADER_RUN: u64 = 256 << 10;
 /// Checks the table and returns the bytes of the snapshots' mapping tables.
 pub fn check(header: &Header, image: &mut Image, report: &mut Report) -> Result<u64, Defect> {
     report.number(keys::SNAPSHOTS, NB_SNAPSHOTS, header.nb_snapshots.into());
-    if header.nb_snapshots == 0 {
-        return Ok(0);
-    }
-    report.finding(keys::INTERNAL_SNAPSHOTS, NB_SNAPSHOTS, [header.nb_snapshots.into()]);
     let least = FIXED * u64::from(header.nb_snapshots);
+    if header.nb_snapshots != 0 {
+        report.finding(keys::INTERNAL_SNAPSHOTS, NB_SNAPSHOTS, [header.nb_snapshots.into()]);
+    }
     geometry::table(header, image, report, keys::SNAPSHOTS_OFFSET, SNAPSHOTS_OFFSET, header.snapshots_offset, least)?;
     let mut bytes = 0u64;
     let mut entries = Entries::new(header);

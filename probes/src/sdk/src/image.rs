@@ -100,6 +100,12 @@ impl<'m> Image<'m> {
         buf.get(..n).unwrap_or_default()
     }
 
+    /// The chunk buffer, for what a probe has to remember; [`Image::chunk`]
+    /// reads nothing afterwards.
+    pub fn take_chunk(&mut self) -> &'m mut [u8] {
+        core::mem::take(&mut self.buffers.chunk)
+    }
+
     /// The big-endian 32-bit number at an offset.
     pub fn be32(&mut self, offset: u64) -> Option<u32> {
         self.bytes(offset, 4)?.be32(0)
@@ -154,6 +160,8 @@ mod tests {
         assert_eq!(i.chunk(90, 32), &file[90..]);
         assert_eq!(i.chunk(100, 32), &[]);
         assert_eq!(i.chunk(u64::MAX, 32), &[]);
+        assert_eq!(i.take_chunk().len(), 32);
+        assert_eq!(i.chunk(10, 5), &[]);
     }
 
     #[test]

@@ -165,6 +165,92 @@ pub mod gpt {
     pub const HYBRID_MBR: Finding = Finding(0x035a);
 }
 
+/// Keys of the format vhd.
+pub mod vhd {
+    use super::*;
+
+    /// Footer field Disk Type: 2 fixed, 3 dynamic, 4 differencing.
+    pub const DISK_TYPE: Number = Number(0x0500);
+    /// Footer field Current Size, in bytes.
+    pub const CURRENT_SIZE: Number = Number(0x0501);
+    /// Footer field Original Size, in bytes.
+    pub const ORIGINAL_SIZE: Number = Number(0x0502);
+    /// Cylinders * heads * sectors per track of the footer field Disk Geometry, in bytes.
+    pub const GEOMETRY_SIZE: Number = Number(0x0503);
+    /// Footer field Creator Application without zeros at its end; decides whether qemu takes the current size or the geometry's.
+    pub const CREATOR_APP: Text = Text(0x0504);
+    /// Footer field Unique Id as a UUID.
+    pub const UNIQUE_ID: Text = Text(0x0505);
+    /// Footer field Features, bit 0: the disk may be deleted when the system shuts down.
+    pub const TEMPORARY: Flag = Flag(0x0506);
+    /// Dynamic header field Block Size, in bytes; tools write 2 MiB, and some of them trust in that.
+    pub const BLOCK_SIZE: Number = Number(0x0507);
+    /// Dynamic header field Table Offset, in bytes: where the block allocation table (BAT) is.
+    pub const TABLE_OFFSET: Number = Number(0x0508);
+    /// Dynamic header field Max Table Entries: entries of the BAT, of 4 bytes each.
+    pub const MAX_TABLE_ENTRIES: Number = Number(0x0509);
+    /// Dynamic header field Parent Unique ID as a UUID; absent when it is zero.
+    pub const PARENT_UNIQUE_ID: Text = Text(0x050a);
+    /// Sectors of allocated blocks that the blocks' bitmaps say are not there (deep).
+    pub const UNSET_SECTORS: Number = Number(0x050b);
+    /// Disk type 4, whatever else it says, or a Parent Unique ID that is not zero; the target is that id.
+    pub const PARENT: Reference = Reference(0x0540);
+    /// Dynamic header field Parent Unicode Name is not zero, in whatever type of disk.
+    pub const PARENT_NAME: Reference = Reference(0x0541);
+    /// A Parent Locator Entry with a field that is not zero, of whatever platform code, in whatever type of disk; the target is the platform data, of codes W2ku and W2ru as UTF-8.
+    pub const PARENT_LOCATOR: Reference = Reference(0x0542);
+    /// The file starts with the cookie and is shorter than a footer.
+    pub const FOOTER_CUT: Finding = Finding(0x0550);
+    /// Section Hard Disk Footer Format: before Virtual PC 2004 a footer had 511 bytes; qemu fills up a footer in the last, cut sector with zeros.
+    pub const SHORT_FOOTER: Finding = Finding(0x0551);
+    /// The copy at the start is there, the footer is not where it must be.
+    pub const FOOTER_MISSING: Finding = Finding(0x0552);
+    /// Only a fixed disk has no copy.
+    pub const COPY_MISSING: Finding = Finding(0x0553);
+    /// The two must be the same.
+    pub const COPIES_DIFFER: Finding = Finding(0x0554);
+    /// Footer field Checksum: one's complement of the sum of the other bytes.
+    pub const FOOTER_CHECKSUM: Finding = Finding(0x0555);
+    /// Footer field File Format Version, dynamic header field Header Version.
+    pub const UNKNOWN_VERSION: Finding = Finding(0x0556);
+    /// Footer field Features.
+    pub const FEATURES: Finding = Finding(0x0557);
+    /// Footer field Disk Type.
+    pub const TYPE_MISMATCH: Finding = Finding(0x0558);
+    /// Footer field Data Offset: all ones in a fixed disk, else a multiple of 512 behind the copy.
+    pub const DATA_OFFSET: Finding = Finding(0x0559);
+    /// Footer field Current Size; 2040 GiB is what qemu opens.
+    pub const VIRTUAL_SIZE: Finding = Finding(0x055a);
+    /// Footer field Disk Geometry, where it decides: larger than the current size, or smaller by a cylinder or more.
+    pub const GEOMETRY: Finding = Finding(0x055b);
+    /// The end of the disk, less than a cylinder, is not read.
+    pub const SIZE_BY_GEOMETRY: Finding = Finding(0x055c);
+    /// Dynamic header field Cookie.
+    pub const DYNAMIC_HEADER: Finding = Finding(0x055d);
+    /// Dynamic header field Checksum.
+    pub const HEADER_CHECKSUM: Finding = Finding(0x055e);
+    /// Dynamic header field Data Offset: unused, all ones in its lower half or in both.
+    pub const NEXT_STRUCTURE: Finding = Finding(0x055f);
+    /// Dynamic header field Block Size; of smaller blocks, readers disagree on whether they have a bitmap.
+    pub const ODD_BLOCK_SIZE: Finding = Finding(0x0560);
+    /// Dynamic header field Table Offset.
+    pub const BAT_OFFSET: Finding = Finding(0x0561);
+    /// Dynamic header field Max Table Entries.
+    pub const BAT_ENTRIES: Finding = Finding(0x0562);
+    /// A table or data that the image maps lies behind the end of the file; the place is what points there.
+    pub const INCOMPLETE: Finding = Finding(0x0563);
+    /// Footer, its copy, dynamic header, BAT and (deep) blocks share bytes.
+    pub const OVERLAP: Finding = Finding(0x0564);
+    /// Section Block Allocation Table and Data Blocks (deep), of a dynamic disk; the two are the same unless the blocks were made to differ.
+    pub const PARTIAL_BLOCKS: Finding = Finding(0x0565);
+    /// Footer field Saved State.
+    pub const SAVED_STATE_VALUE: Finding = Finding(0x0566);
+    /// The size of the file of a fixed disk.
+    pub const UNALIGNED_FOOTER: Finding = Finding(0x0567);
+    /// Footer field Saved State is 1.
+    pub const SAVED_STATE: Finding = Finding(0x0580);
+}
+
 /// Keys of the format luks.
 pub mod luks {
     use super::*;
@@ -271,6 +357,256 @@ pub mod iso {
     pub const INCOMPLETE: Finding = Finding(0x0c5b);
     /// Standard identifier CDROM.
     pub const HIGH_SIERRA: Finding = Finding(0x0c5c);
+}
+
+/// Keys of the format vhdx.
+pub mod vhdx {
+    use super::*;
+
+    /// BlockSize of the file parameters, in bytes.
+    pub const BLOCK_SIZE: Number = Number(0x0600);
+    /// LogicalSectorSize, in bytes.
+    pub const LOGICAL_SECTOR_SIZE: Number = Number(0x0601);
+    /// PhysicalSectorSize, in bytes.
+    pub const PHYSICAL_SECTOR_SIZE: Number = Number(0x0602);
+    /// LogLength of the current header, in bytes.
+    pub const LOG_BYTES: Number = Number(0x0603);
+    /// Size of the BAT region, in bytes; a reader may keep all of it in memory.
+    pub const BAT_BYTES: Number = Number(0x0604);
+    /// LeaveBlockAllocated of the file parameters: blocks are never given back.
+    pub const FIXED: Flag = Flag(0x0605);
+    /// HasParent of the file parameters, or a parent locator; each alone is enough. Targets are the paths of the locator, in UTF-8.
+    pub const PARENT: Reference = Reference(0x0640);
+    /// Section 2.2: the header section has 1 MiB.
+    pub const HEADER_CUT: Finding = Finding(0x0650);
+    /// Section 2.2.2: Signature, Checksum.
+    pub const HEADER: Finding = Finding(0x0651);
+    /// Section 2.2.2: SequenceNumber says which of the two is current.
+    pub const HEADERS_DIFFER: Finding = Finding(0x0652);
+    /// Section 2.2.2: Version.
+    pub const UNKNOWN_VERSION: Finding = Finding(0x0653);
+    /// Section 2.2.2: LogVersion.
+    pub const UNKNOWN_LOG_VERSION: Finding = Finding(0x0654);
+    /// Section 2.2.2: LogOffset, LogLength.
+    pub const LOG_PLACE: Finding = Finding(0x0655);
+    /// Section 2.2.3: Signature, Checksum, EntryCount.
+    pub const REGION_TABLE: Finding = Finding(0x0656);
+    /// Section 2.2.3: the second table is a copy of the first.
+    pub const REGION_TABLES_DIFFER: Finding = Finding(0x0657);
+    /// Section 2.2.3.2: FileOffset, Length.
+    pub const REGION_PLACE: Finding = Finding(0x0658);
+    /// Section 2.2.3.2: Guid.
+    pub const REGIONS: Finding = Finding(0x0659);
+    /// Log, BAT, metadata, other regions and payload blocks must not share bytes; or there are more blocks than the file has room for (deep).
+    pub const OVERLAP: Finding = Finding(0x065a);
+    /// Section 2.6.1: Signature, EntryCount.
+    pub const METADATA_TABLE: Finding = Finding(0x065b);
+    /// Section 2.6.1.2: ItemId, Offset, Length, IsUser of an item the specification defines.
+    pub const METADATA_ITEM: Finding = Finding(0x065c);
+    /// Section 2.6.2: file parameters, virtual disk size, virtual disk id, logical and physical sector size.
+    pub const METADATA_MISSING: Finding = Finding(0x065d);
+    /// Section 2.6.2.1: BlockSize.
+    pub const FILE_PARAMETERS: Finding = Finding(0x065e);
+    /// Section 2.6.2.2: VirtualDiskSize.
+    pub const VIRTUAL_SIZE: Finding = Finding(0x065f);
+    /// Sections 2.6.2.4 and 2.6.2.5: LogicalSectorSize, PhysicalSectorSize.
+    pub const SECTOR_SIZE: Finding = Finding(0x0660);
+    /// Section 2.6.2.4: LogicalSectorSize 4096, which qemu's driver does not read.
+    pub const LARGE_SECTORS: Finding = Finding(0x0661);
+    /// Section 2.5: entries of the BAT.
+    pub const BAT_LENGTH: Finding = Finding(0x0662);
+    /// Section 2.5.1 (deep).
+    pub const BAT_ENTRY: Finding = Finding(0x0663);
+    /// A region, the log or a payload block lies behind the end of the file; the place is what points there.
+    pub const INCOMPLETE: Finding = Finding(0x0664);
+    /// Section 2.2.3.1: EntryCount; the specification defines two regions.
+    pub const TOO_MANY_REGIONS: Finding = Finding(0x0665);
+    /// Section 2.2.2: LogGuid is not zero.
+    pub const LOG: Finding = Finding(0x0680);
+    /// Section 2.2.3.2: Required.
+    pub const UNKNOWN_REGION: Finding = Finding(0x0681);
+    /// Section 2.2.3.2: Required is not set; the first of them.
+    pub const UNKNOWN_OPTIONAL_REGION: Finding = Finding(0x0682);
+    /// Section 2.6.1.2: IsRequired.
+    pub const UNKNOWN_METADATA: Finding = Finding(0x0683);
+    /// Section 2.6.1.2: IsRequired is not set; the first of them.
+    pub const UNKNOWN_OPTIONAL_METADATA: Finding = Finding(0x0684);
+    /// Section 2.6.2.1: bits 2-31.
+    pub const UNKNOWN_PARAMETERS: Finding = Finding(0x0685);
+}
+
+/// Keys of the format vdi.
+pub mod vdi {
+    use super::*;
+
+    /// U32Type: 1 dynamic, 2 fixed, 3 undo, 4 differencing.
+    pub const TYPE: Number = Number(0x0700);
+    /// CbBlock, in bytes.
+    pub const BLOCK_SIZE: Number = Number(0x0701);
+    /// CBlocksAllocated.
+    pub const BLOCKS_ALLOCATED: Number = Number(0x0702);
+    /// Size of the block map, 4 * cBlocks, in bytes; a reader may keep all of it in memory.
+    pub const MAP_BYTES: Number = Number(0x0703);
+    /// UuidLinkage or uuidParentModify is not zero, or the type is undo or differencing; each alone is enough. The target is the UUID, if there is one.
+    pub const PARENT: Reference = Reference(0x0740);
+    /// The file is shorter than its header.
+    pub const HEADER_CUT: Finding = Finding(0x0750);
+    /// No reader takes it, some tool may.
+    pub const WRONG_ENDIAN: Finding = Finding(0x0751);
+    /// U32Version.
+    pub const UNKNOWN_VERSION: Finding = Finding(0x0752);
+    /// U32Type.
+    pub const UNKNOWN_TYPE: Finding = Finding(0x0753);
+    /// CbHeader.
+    pub const HEADER_SIZE: Finding = Finding(0x0754);
+    /// OffBlocks.
+    pub const MAP_OFFSET: Finding = Finding(0x0755);
+    /// OffData.
+    pub const DATA_OFFSET: Finding = Finding(0x0756);
+    /// CbSector of the geometry.
+    pub const SECTOR_SIZE: Finding = Finding(0x0757);
+    /// CbBlock.
+    pub const OTHER_BLOCK_SIZE: Finding = Finding(0x0758);
+    /// CbBlockExtra is not 0.
+    pub const BLOCK_EXTRA: Finding = Finding(0x0759);
+    /// CbDisk, cBlocks.
+    pub const VIRTUAL_SIZE: Finding = Finding(0x075a);
+    /// CBlocks; or cBlocksAllocated, which is at most cBlocks.
+    pub const BLOCKS: Finding = Finding(0x075b);
+    /// OffBlocks, offData, cBlocks.
+    pub const OVERLAP: Finding = Finding(0x075c);
+    /// Entry of the block map (deep).
+    pub const MAP_ENTRY: Finding = Finding(0x075d);
+    /// Entries of the block map against cBlocksAllocated (deep).
+    pub const MAP: Finding = Finding(0x075e);
+    /// The block map or a block lies behind the end of the file; the place is what points there.
+    pub const INCOMPLETE: Finding = Finding(0x075f);
+}
+
+/// Keys of the format qcow.
+pub mod qcow {
+    use super::*;
+
+    /// 1 << cluster_bits, in bytes.
+    pub const CLUSTER_SIZE: Number = Number(0x0900);
+    /// Size of the L1 table that the disk needs, in bytes.
+    pub const L1_BYTES: Number = Number(0x0901);
+    /// Header fields backing_file_offset and backing_file_size; either of them not zero.
+    pub const BACKING_FILE: Reference = Reference(0x0940);
+    /// The file is shorter than its header.
+    pub const HEADER_CUT: Finding = Finding(0x0950);
+    /// Header field cluster_bits.
+    pub const CLUSTER_BITS: Finding = Finding(0x0951);
+    /// Header field l2_bits.
+    pub const L2_BITS: Finding = Finding(0x0952);
+    /// Header field size.
+    pub const VIRTUAL_SIZE: Finding = Finding(0x0953);
+    /// Header field l1_table_offset.
+    pub const L1_OFFSET: Finding = Finding(0x0954);
+    /// Header field crypt_method.
+    pub const ENCRYPTION_METHOD: Finding = Finding(0x0955);
+    /// Entry of the L1 table (deep).
+    pub const L1_ENTRY: Finding = Finding(0x0956);
+    /// Entry of an L2 table (deep).
+    pub const L2_ENTRY: Finding = Finding(0x0957);
+    /// Entries of the tables (deep): one is there twice.
+    pub const OVERLAP: Finding = Finding(0x0958);
+    /// A table or a cluster lies behind the end of the file; the place is what points there.
+    pub const INCOMPLETE: Finding = Finding(0x0959);
+    /// Header field crypt_method is 1.
+    pub const AES: Finding = Finding(0x0980);
+    /// Every qcow image of version 1.
+    pub const LEGACY: Finding = Finding(0x0981);
+}
+
+/// Keys of the format qed.
+pub mod qed {
+    use super::*;
+
+    /// Header field cluster_size, in bytes.
+    pub const CLUSTER_SIZE: Number = Number(0x0a00);
+    /// Size of the L1 table and of each L2 table, table_size clusters, in bytes.
+    pub const TABLE_BYTES: Number = Number(0x0a01);
+    /// Feature bit 0 or header field backing_filename_size not zero; each alone is enough.
+    pub const BACKING_FILE: Reference = Reference(0x0a40);
+    /// The file is shorter than its header.
+    pub const HEADER_CUT: Finding = Finding(0x0a50);
+    /// No reader takes it, some tool may.
+    pub const WRONG_ENDIAN: Finding = Finding(0x0a51);
+    /// Header field cluster_size.
+    pub const OTHER_CLUSTER_SIZE: Finding = Finding(0x0a52);
+    /// Header field table_size; the document allows 1, which no reader opens.
+    pub const TABLE_SIZE: Finding = Finding(0x0a53);
+    /// Header field header_size.
+    pub const HEADER_SIZE: Finding = Finding(0x0a54);
+    /// Header field image_size against what the tables can map.
+    pub const VIRTUAL_SIZE: Finding = Finding(0x0a55);
+    /// Header field l1_table_offset.
+    pub const L1_OFFSET: Finding = Finding(0x0a56);
+    /// Section Tables (deep).
+    pub const TABLE_ENTRY: Finding = Finding(0x0a57);
+    /// Section Tables (deep): an entry is there twice.
+    pub const OVERLAP: Finding = Finding(0x0a58);
+    /// A table or a cluster lies behind the end of the file; the place is what points there.
+    pub const INCOMPLETE: Finding = Finding(0x0a59);
+    /// Feature bit 1.
+    pub const DIRTY: Finding = Finding(0x0a80);
+    /// Header field features, bits 3-63.
+    pub const UNKNOWN_FEATURE: Finding = Finding(0x0a81);
+    /// Header field compat_features.
+    pub const UNKNOWN_COMPATIBLE: Finding = Finding(0x0a82);
+    /// Header field autoclear_features.
+    pub const UNKNOWN_AUTOCLEAR: Finding = Finding(0x0a83);
+    /// Every qed image.
+    pub const LEGACY: Finding = Finding(0x0a84);
+}
+
+/// Keys of the format parallels.
+pub mod parallels {
+    use super::*;
+
+    /// The magic is WithouFreSpacExt: offsets in the BAT count clusters, not sectors.
+    pub const EXTENDED: Flag = Flag(0x0b00);
+    /// 512 * tracks, in bytes.
+    pub const CLUSTER_SIZE: Number = Number(0x0b01);
+    /// Size of the BAT, 4 * nb_bat_entries, in bytes; a reader may keep all of it in memory.
+    pub const BAT_BYTES: Number = Number(0x0b02);
+    /// The file is shorter than its header.
+    pub const HEADER_CUT: Finding = Finding(0x0b50);
+    /// Header field version.
+    pub const UNKNOWN_VERSION: Finding = Finding(0x0b51);
+    /// Header field tracks.
+    pub const TRACKS: Finding = Finding(0x0b52);
+    /// Header field nb_bat_entries; a reader takes what is behind the BAT for zeros.
+    pub const BAT_ENTRIES: Finding = Finding(0x0b53);
+    /// Header field nb_sectors; with the magic WithoutFreeSpace 32 bits.
+    pub const VIRTUAL_SIZE: Finding = Finding(0x0b54);
+    /// Header field in_use.
+    pub const IN_USE: Finding = Finding(0x0b55);
+    /// Header field data_off.
+    pub const DATA_OFFSET: Finding = Finding(0x0b56);
+    /// Header field ext_off.
+    pub const EXTENSION_OFFSET: Finding = Finding(0x0b57);
+    /// Section Format Extension: magic, features within the cluster, end of features; its checksum is left to the reader.
+    pub const EXTENSION: Finding = Finding(0x0b58);
+    /// Section Dirty bitmaps feature: size, granularity, l1_size, entries of the L1 table; the place says which.
+    pub const BITMAP: Finding = Finding(0x0b59);
+    /// Section BAT (deep).
+    pub const BAT_ENTRY: Finding = Finding(0x0b5a);
+    /// Section BAT (deep): an entry is there twice.
+    pub const OVERLAP: Finding = Finding(0x0b5b);
+    /// Header field flags, bit 0 (deep): readers that know the bit and others see different disks.
+    pub const EMPTY_FLAG: Finding = Finding(0x0b5c);
+    /// The BAT, the format extension or a cluster lies behind the end of the file; the place is what points there.
+    pub const INCOMPLETE: Finding = Finding(0x0b5d);
+    /// Header field in_use is 746f6e59.
+    pub const DIRTY: Finding = Finding(0x0b80);
+    /// Header field flags, bits 1-31.
+    pub const UNKNOWN_FLAGS: Finding = Finding(0x0b81);
+    /// Section Format Extension: magic and flags of a feature.
+    pub const UNKNOWN_EXTENSION: Finding = Finding(0x0b82);
+    /// Section Dirty bitmaps feature.
+    pub const PERSISTENT_BITMAPS: Finding = Finding(0x0b83);
 }
 
 /// Keys of the format gzip.

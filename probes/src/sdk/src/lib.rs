@@ -22,6 +22,7 @@
 #![cfg_attr(target_arch = "wasm32", no_std)]
 
 mod bytes;
+pub mod crc32;
 pub mod host;
 mod image;
 pub mod keys;
@@ -124,3 +125,8 @@ macro_rules! probe {
         }
     };
 }
+
+/// The code in the guide compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/adding-a-probe.md")]
+struct Guide;
