@@ -4,6 +4,7 @@
 package benchmarks
 
 import (
+	"archive/tar"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,6 +30,10 @@ var subjects = []struct {
 	{"qed", "qed", func() []byte { return images.QED() }},
 	{"qcow", "qcow", func() []byte { return images.Qcow() }},
 	{"mbr", "raw", func() []byte { return images.MBR(64<<10, images.Partition{Type: 0x83, Start: 8, Count: 64}) }},
+	{"luks", "raw", images.LUKS1},
+	{"iso", "raw", images.ISO},
+	{"udf", "raw", images.UDF},
+	{"tar", "raw", func() []byte { return images.Tar(tar.FormatUSTAR, images.Text(100_000), "text") }},
 	{"raw", "raw", func() []byte { return images.Random(1<<20, 1) }},
 }
 

@@ -70,7 +70,7 @@ func (r toolRecipe) make(t *testing.T) string {
 // says so.
 func TestEveryFormatOfItsTools(t *testing.T) {
 	eng := newEngine(t, engine.NewConfig())
-	for _, r := range slices.Concat(luksRecipes, isoRecipes, containerRecipes) {
+	for _, r := range slices.Concat(luksRecipes, isoRecipes, containerRecipes, nothingRecipes) {
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
 			path := r.make(t)
@@ -208,4 +208,75 @@ var containerRecipes = []toolRecipe{
 	container("ova", "plain", "cp tree/text box.ovf\ntar -cf image --format=ustar box.ovf disk"),
 	container("ova", "pax", "cp tree/text box.ovf\ntar -cf image --format=posix box.ovf disk"),
 	container("ova", "in a folder", "cp tree/text tree/box.ovf\ntar -cf image --format=gnu tree/box.ovf disk"),
+}
+
+// nothing returns a recipe of a raw disk without a partition table, or of a
+// file that is no disk at all.
+func nothing(name, script string) toolRecipe {
+	return toolRecipe{name, script, engine.Raw, []string{"raw.unclaimed"}}
+}
+
+var nothingRecipes = []toolRecipe{
+	nothing("ext2", "truncate -s 4M image\nmkfs.ext2 -q image"),
+	nothing("ext4", "truncate -s 16M image\nmkfs.ext4 -q -d tree image"),
+	nothing("fat12", "truncate -s 1440K image\nmkfs.fat image"),
+	nothing("fat16", "truncate -s 16M image\nmkfs.fat -F 16 image"),
+	nothing("fat32", "truncate -s 64M image\nmkfs.fat -F 32 image"),
+	nothing("fat with the table of a disk", "truncate -s 16M image\nmkfs.fat --mbr=yes image"),
+	nothing("ntfs", "truncate -s 16M image\nmkfs.ntfs -qF image"),
+	nothing("xfs", "truncate -s 512M image\nmkfs.xfs -q image"),
+	nothing("btrfs", "truncate -s 128M image\nmkfs.btrfs -q image"),
+	nothing("squashfs", "mksquashfs tree image -quiet -no-progress"),
+	nothing("swap", "truncate -s 1M image\nmkswap -q image"),
+	nothing("deb", "mkdir -p tree/DEBIAN\nprintf 'Package: tree\\nVersion: 1\\nArchitecture: all\\nMaintainer: nobody <nobody@example.org>\\nDescription: a tree\\n' > tree/DEBIAN/control\n"+
+		"dpkg-deb -b tree image"),
+	nothing("ar", "ar rc image disk tree/text"),
+	nothing("base64", "base64 disk > image"),
+}
+
+// No file of an ordinary system is taken for a disk image: programs,
+// libraries, documents, pictures, fonts, sources.
+func TestOrdinaryFilesAreNoImages(t *testing.T) {
+	const most = 100                                                               // files of a folder
+	images := []string{".img", ".iso", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx"} // firmware comes as such
+	containers := []engine.Format{"gzip", "xz", "zstd", "bzip2", "lz4", "lzma", "zip", "tar", "ova"}
+	eng := newEngine(t, engine.NewConfig())
+	seen := 0
+	for _, dir := range []string{"/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/usr/share/doc", "/usr/share/fonts", "/usr/share/icons", "/usr/share/mime", "/usr/include", "/etc"} {
+		var files []string
+		err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+			if err == nil && entry.Type().IsRegular() && !slices.Contains(images, filepath.Ext(path)) {
+				files = append(files, path)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := max(1, len(files)/most)
+		for i := 0; i < len(files); i += step {
+			f, err := os.Open(files[i])
+			if err != nil {
+				continue // not ours to read, or gone
+			}
+			report, err := eng.Inspect(t.Context(), engine.File(f))
+			f.Close()
+			if err != nil {
+				t.Errorf("%s: %v", files[i], err)
+				continue
+			}
+			seen++
+			if report.Format != engine.Raw && !slices.Contains(containers, report.Format) {
+				t.Errorf("%s is taken for %s: %s", files[i], report.Format, text(report.Findings))
+			}
+			for _, f := range report.Findings {
+				if f.Class == "probe-failure" {
+					t.Errorf("%s: %s", files[i], text(f))
+				}
+			}
+		}
+	}
+	if seen < 100 {
+		t.Errorf("only %d files were there to look at", seen)
+	}
 }

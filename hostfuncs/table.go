@@ -131,6 +131,9 @@ func init() {
 		qedEntries,
 		parallelsEntries,
 		containerEntries,
+		dmgEntries,
+		bochsEntries,
+		cloopEntries,
 	} {
 		for i := range group {
 			e := &group[i]

@@ -154,8 +154,7 @@ type tape struct {
 // play serves an export to a client that sends these bytes.
 func play(e Export, sent []byte) (heard []byte, err error) {
 	var out bytes.Buffer
-	s := &session{conn: tape{bytes.NewReader(sent), &out}, export: e, hangUp: func() {}}
-	err = s.run()
+	err = newSession(tape{bytes.NewReader(sent), &out}, e, func() {}).run()
 	return out.Bytes(), err
 }
 

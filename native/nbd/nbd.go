@@ -24,6 +24,7 @@
 package nbd
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -85,7 +86,7 @@ func Serve(ctx context.Context, conn *os.File, e Export) error {
 	hangUp := func() { shutdown(conn) }
 	defer hangUp()
 	defer context.AfterFunc(ctx, hangUp)()
-	s := &session{conn: conn, export: e, hangUp: hangUp}
+	s := newSession(conn, e, hangUp)
 	if file, ok := e.Source.(*os.File); ok {
 		s.useKernel(conn, file)
 	}
@@ -98,7 +99,8 @@ func Serve(ctx context.Context, conn *os.File, e Export) error {
 
 // A session is one connection.
 type session struct {
-	conn   io.ReadWriter
+	in     *bufio.Reader // a client that sends many small requests is read at once
+	out    io.Writer
 	export Export
 	hangUp func() // ends both directions of the connection
 
@@ -108,12 +110,17 @@ type session struct {
 	structured bool // NBD_OPT_STRUCTURED_REPLY
 	allocation bool // the metadata context base:allocation
 
-	reading sync.Mutex // held while a request is read
-	ended   bool       // under reading: no request follows
-	writing sync.Mutex // held while a reply, or a chunk of one, is written
+	reading   sync.Mutex // held while a request is read
+	ended     bool       // under reading: no request follows
+	announced int        // under reading: how many that wait in the buffer were
+	writing   sync.Mutex // held while a reply, or a chunk of one, is written
 
 	failing sync.Mutex
 	failure error // the first
+}
+
+func newSession(conn io.ReadWriter, e Export, hangUp func()) *session {
+	return &session{in: bufio.NewReaderSize(conn, 64*requestLength), out: conn, export: e, hangUp: hangUp}
 }
 
 // kernel is what the system can do with a source that is a file; its parts
@@ -128,15 +135,20 @@ type kernel struct {
 	extent func(off, end int64) (next int64, hole bool, err error)
 }
 
-// workers is how many requests are in work at a time. While one moves data,
-// the others read requests and what they need of the source.
-const workers = 4
+// readers is how many requests are in work at a time when the source is no
+// file: one reply is sent while the source, which may be far away, is asked
+// for the next ones. Of a file one is: there the kernel is asked ahead.
+const readers = 4
 
 // run does the handshake and answers requests.
 func (s *session) run() error {
 	granted, err := s.handshake()
 	if err != nil || !granted {
 		return err
+	}
+	workers := readers
+	if s.kernel.move != nil {
+		workers = 1
 	}
 	var group sync.WaitGroup
 	for range workers {
@@ -163,7 +175,7 @@ func broken(format string, args ...any) error {
 
 // receive fills p from the client.
 func (s *session) receive(p []byte) error {
-	if _, err := io.ReadFull(s.conn, p); err != nil {
+	if _, err := io.ReadFull(s.in, p); err != nil {
 		return &ClientError{fmt.Errorf("left without disconnecting: %w", err)}
 	}
 	return nil
@@ -171,7 +183,7 @@ func (s *session) receive(p []byte) error {
 
 // transmit sends p to the client.
 func (s *session) transmit(p []byte) error {
-	if _, err := s.conn.Write(p); err != nil {
+	if _, err := s.out.Write(p); err != nil {
 		return &ClientError{fmt.Errorf("gone: %w", err)}
 	}
 	return nil

@@ -168,15 +168,8 @@ func (c *checker) mayBeBoth(s *specimen, image images.Case) bool {
 	if image.WantFormat == string(engine.Ambiguous) {
 		return true
 	}
-	shipped, err := c.kit.shipped()
-	if err != nil {
-		c.err = err
-		return true
-	}
-	report, err := shipped.Inspect(c.ctx, engine.ReaderAt(bytes.NewReader(s.Content), int64(len(s.Content))),
-		engine.Claim(engine.Format(image.Claim)))
-	if err != nil {
-		c.err = err
+	report := c.inspect(s, engine.Format(image.Claim))
+	if report == nil {
 		return true
 	}
 	for _, m := range report.Matches {
@@ -185,6 +178,27 @@ func (c *checker) mayBeBoth(s *specimen, image images.Case) bool {
 		}
 	}
 	return false
+}
+
+// isOther tells whether the shipped probes find something else than this format
+// in an image: what has its magic in common with another may be that.
+func (c *checker) isOther(s *specimen) bool {
+	report := c.inspect(s, "")
+	return report != nil && report.Format != engine.Raw && string(report.Format) != c.manifest.Format
+}
+
+// inspect looks at an image with the shipped probes; nil when it cannot.
+func (c *checker) inspect(s *specimen, claim engine.Format) *engine.Report {
+	shipped, err := c.kit.shipped()
+	if err == nil {
+		var report *engine.Report
+		report, err = shipped.Inspect(c.ctx, engine.ReaderAt(bytes.NewReader(s.Content), int64(len(s.Content))), engine.Claim(claim))
+		if err == nil {
+			return report
+		}
+	}
+	c.err = err
+	return nil
 }
 
 // checkStream looks at a stream of the image: nothing may be said of what has

@@ -40,6 +40,8 @@ func FuzzInspectVhd(f *testing.F) { Fuzz(f, nil, "vhd") }
 
 func FuzzInspectVhdx(f *testing.F) { Fuzz(f, nil, "vhdx") }
 
+func FuzzInspectVmdk(f *testing.F) { Fuzz(f, nil, "vmdk") }
+
 func FuzzInspectXz(f *testing.F) { Fuzz(f, nil, "xz") }
 
 func FuzzInspectZip(f *testing.F) { Fuzz(f, nil, "zip") }

@@ -67,6 +67,7 @@ func Hostile() []Case {
 		isoDefects(),
 		udfDefects(),
 		containers(),
+		unopened(),
 		lookalikes(),
 		vmdkReferences(),
 		vmdkTexts(),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -157,6 +158,22 @@ func TestValidISOAgainstItsTools(t *testing.T) {
 		}
 		if strings.HasPrefix(c.Name, "udf") {
 			run("numfiles", "udfinfo")
+		}
+	}
+}
+
+// What is never opened is valid all the same: qemu-img, which knows these
+// formats, gives the size of the disk.
+func TestUnopenedAgainstQemuImg(t *testing.T) {
+	tool := program(t, "qemu-img")
+	path := filepath.Join(t.TempDir(), "image")
+	for format, build := range map[string]func() []byte{"dmg": DMG, "bochs": Bochs, "cloop": Cloop} {
+		if err := os.WriteFile(path, build(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(tool, "info", "-f", format, "--output", "json", path).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), fmt.Sprintf(`"virtual-size": %d`, unopenedSize)) {
+			t.Errorf("%s: qemu-img info: %v\n%s", format, err, out)
 		}
 	}
 }

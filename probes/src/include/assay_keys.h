@@ -372,4 +372,28 @@
 #define ASSAY_OVA_HEADER 0x1852 /* finding: POSIX.1, pax, ustar interchange format: check sum and size of the first member */
 #define ASSAY_OVA_INCOMPLETE 0x1853 /* finding: size of the first member */
 
+#define ASSAY_DMG_SEGMENT_COUNT 0x0f00 /* number: SegmentCount: files that make up the image */
+#define ASSAY_DMG_SEGMENTS 0x0f40 /* reference: SegmentCount is more than 1; the names follow from the image's own */
+#define ASSAY_DMG_UNSUPPORTED 0x0f50 /* finding: the file is one */
+#define ASSAY_DMG_TRAILER 0x0f51 /* finding: Version, HeaderSize */
+#define ASSAY_DMG_TRAILER_CUT 0x0f52 /* finding: the trailer has 512 bytes */
+#define ASSAY_DMG_TRAILING_BYTES 0x0f53 /* finding: the trailer is looked for in the last 4096 bytes */
+#define ASSAY_DMG_INCOMPLETE 0x0f54 /* finding: offset and length of data fork, resource fork, XML property list */
+#define ASSAY_DMG_NO_MAP 0x0f55 /* finding: RsrcForkLength and XMLLength are 0 */
+#define ASSAY_DMG_SECTOR_COUNT 0x0f56 /* finding: SectorCount */
+#define ASSAY_DMG_ENCRYPTED 0x0f80 /* finding: signature encrcdsa at the start, or cdsaencr at the end */
+
+#define ASSAY_BOCHS_BASE 0x0d40 /* reference: subtype Undoable or Volatile; the base's name is not in the image */
+#define ASSAY_BOCHS_UNSUPPORTED 0x0d50 /* finding: the file is one */
+#define ASSAY_BOCHS_HEADER_CUT 0x0d51 /* finding: the file is shorter than the header */
+#define ASSAY_BOCHS_KIND 0x0d52 /* finding: type must be Redolog, subtype Growing, Undoable or Volatile */
+#define ASSAY_BOCHS_HEADER 0x0d53 /* finding: version, header, catalog, bitmap, extent, disk; the place says which */
+#define ASSAY_BOCHS_INCOMPLETE 0x0d54 /* finding: header and catalog */
+
+#define ASSAY_CLOOP_VERSION 0x0e00 /* text: version in the second line of the script: 2.0 */
+#define ASSAY_CLOOP_UNSUPPORTED 0x0e50 /* finding: the file is one */
+#define ASSAY_CLOOP_HEADER_CUT 0x0e51 /* finding: the file is shorter than the header */
+#define ASSAY_CLOOP_HEADER 0x0e52 /* finding: block size, number of blocks, first offset; the place says which */
+#define ASSAY_CLOOP_INCOMPLETE 0x0e53 /* finding: the offsets, or the end of the last block as the last of them says */
+
 #endif

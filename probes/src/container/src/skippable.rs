@@ -18,7 +18,7 @@ pub enum Next {
     End,
     /// The file ends inside a frame, or has more of them than are skipped.
     Broken,
-    /// It has not arrived.
+    /// It has not arrived, or is shorter than a magic.
     Unknown,
 }
 
@@ -31,6 +31,7 @@ pub fn skip(image: &mut Image) -> Next {
             (Some(magic), _) if magic & MASK != MAGIC => return Next::Frame(magic, at),
             (Some(_), _) => (),
             (None, None) => return Next::Unknown,
+            (None, Some(_)) if at == 0 => return Next::Unknown,
             (None, Some(size)) => return if at == size { Next::End } else { Next::Broken },
         }
         let length = image.bytes(at + 4, 4).and_then(|b| b.le32(0));

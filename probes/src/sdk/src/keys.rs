@@ -824,3 +824,63 @@ pub mod ova {
     /// Size of the first member.
     pub const INCOMPLETE: Finding = Finding(0x1853);
 }
+
+/// Keys of the format dmg.
+pub mod dmg {
+    use super::*;
+
+    /// SegmentCount: files that make up the image.
+    pub const SEGMENT_COUNT: Number = Number(0x0f00);
+    /// SegmentCount is more than 1; the names follow from the image's own.
+    pub const SEGMENTS: Reference = Reference(0x0f40);
+    /// The file is one.
+    pub const UNSUPPORTED: Finding = Finding(0x0f50);
+    /// Version, HeaderSize.
+    pub const TRAILER: Finding = Finding(0x0f51);
+    /// The trailer has 512 bytes.
+    pub const TRAILER_CUT: Finding = Finding(0x0f52);
+    /// The trailer is looked for in the last 4096 bytes.
+    pub const TRAILING_BYTES: Finding = Finding(0x0f53);
+    /// Offset and length of data fork, resource fork, XML property list.
+    pub const INCOMPLETE: Finding = Finding(0x0f54);
+    /// RsrcForkLength and XMLLength are 0.
+    pub const NO_MAP: Finding = Finding(0x0f55);
+    /// SectorCount.
+    pub const SECTOR_COUNT: Finding = Finding(0x0f56);
+    /// Signature encrcdsa at the start, or cdsaencr at the end.
+    pub const ENCRYPTED: Finding = Finding(0x0f80);
+}
+
+/// Keys of the format bochs.
+pub mod bochs {
+    use super::*;
+
+    /// Subtype Undoable or Volatile; the base's name is not in the image.
+    pub const BASE: Reference = Reference(0x0d40);
+    /// The file is one.
+    pub const UNSUPPORTED: Finding = Finding(0x0d50);
+    /// The file is shorter than the header.
+    pub const HEADER_CUT: Finding = Finding(0x0d51);
+    /// Type must be Redolog, subtype Growing, Undoable or Volatile.
+    pub const KIND: Finding = Finding(0x0d52);
+    /// Version, header, catalog, bitmap, extent, disk; the place says which.
+    pub const HEADER: Finding = Finding(0x0d53);
+    /// Header and catalog.
+    pub const INCOMPLETE: Finding = Finding(0x0d54);
+}
+
+/// Keys of the format cloop.
+pub mod cloop {
+    use super::*;
+
+    /// Version in the second line of the script: 2.0.
+    pub const VERSION: Text = Text(0x0e00);
+    /// The file is one.
+    pub const UNSUPPORTED: Finding = Finding(0x0e50);
+    /// The file is shorter than the header.
+    pub const HEADER_CUT: Finding = Finding(0x0e51);
+    /// Block size, number of blocks, first offset; the place says which.
+    pub const HEADER: Finding = Finding(0x0e52);
+    /// The offsets, or the end of the last block as the last of them says.
+    pub const INCOMPLETE: Finding = Finding(0x0e53);
+}
