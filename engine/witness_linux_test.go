@@ -139,15 +139,15 @@ func absolute(dir, path string) string {
 }
 
 // ordinary reports whether a program touches the file whatever it reads: its
-// own, its libraries, and what these ask the system for.
+// own, its libraries and modules, and what these ask the system for.
 func ordinary(path, program string) bool {
-	if path == program || slices.Contains([]string{
+	if path == program || path == filepath.Join(filepath.Dir(program), "qemu-bundle") || slices.Contains([]string{
 		"/etc/ld.so.preload", "/etc/ld.so.cache", "/etc/gnutls/config", "/etc/localtime",
 		"/dev/null", "/dev/urandom", "/proc/self/status", "/proc/self/exe", "/proc/self/maps", "/proc/sys/vm/overcommit_memory",
 	}, path) {
 		return true
 	}
-	return slices.ContainsFunc([]string{"/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/usr/share/locale/", "/sys/devices/system/"},
+	return slices.ContainsFunc([]string{"/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/usr/share/locale/", "/sys/devices/system/", "/var/run/qemu/"},
 		func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 }
 
