@@ -4,7 +4,13 @@ package probetest
 
 import "testing"
 
+func FuzzInspectBochs(f *testing.F) { Fuzz(f, nil, "bochs") }
+
 func FuzzInspectBzip2(f *testing.F) { Fuzz(f, nil, "bzip2") }
+
+func FuzzInspectCloop(f *testing.F) { Fuzz(f, nil, "cloop") }
+
+func FuzzInspectDmg(f *testing.F) { Fuzz(f, nil, "dmg") }
 
 func FuzzInspectGpt(f *testing.F) { Fuzz(f, nil, "gpt") }
 
