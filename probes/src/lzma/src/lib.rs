@@ -56,7 +56,8 @@ fn check(head: &[u8]) -> Option<Header> {
 /// dictionary is empty, a literal, which is a bit of 0 at even odds. Where
 /// there is no data at all it is the marker of the end.
 fn is_start(data: &[u8]) -> bool {
-    matches!(data, [] | [0] | [0, 0..=0x7f, ..] | [0, 0x83, 0xff, 0xfb, ..])
+    const NOTHING: [u8; 4] = [0, 0x83, 0xff, 0xfb];
+    matches!(data, [] | [0] | [0, 0..=0x7f, ..]) || NOTHING.starts_with(data.get(..4).unwrap_or(data))
 }
 
 /// 2^n or 2^n + 2^(n-1), or all ones.
