@@ -191,12 +191,9 @@ func (b *blocks) appendSorted(order []int64) []int64 {
 	return order
 }
 
-// inspected describes what was looked at. It fails when a block that was not
-// kept can no longer be read as it was.
-func (b *blocks) inspected(withSHA256 bool) (Inspected, error) {
-	in := Inspected{Ranges: []Range{}}
-	fast := xxhash.New()
-	slow := sha256.New()
+// ranges returns what was looked at: ascending, disjoint, not touching.
+func (b *blocks) ranges() []Range {
+	ranges := []Range{}
 	b.order = b.appendSorted(b.order[:0])
 	order := b.order
 	for i := 0; i < len(order); {
@@ -204,11 +201,23 @@ func (b *blocks) inspected(withSHA256 bool) (Inspected, error) {
 		for i+int(count) < len(order) && order[i+int(count)] == order[i]+count {
 			count++
 		}
-		start, length := order[i]*blockSize, b.length(order[i], count)
-		in.Ranges = append(in.Ranges, Range{start, int64(length)})
-		in.Bytes += int64(length)
-		for off := start; off < start+int64(length); {
-			data, err := b.block(off/blockSize, order[i]+count-1)
+		ranges = append(ranges, Range{order[i] * blockSize, int64(b.length(order[i], count))})
+		i += int(count)
+	}
+	return ranges
+}
+
+// inspected describes what was looked at. It fails when a block that was not
+// kept can no longer be read as it was.
+func (b *blocks) inspected(withSHA256 bool) (Inspected, error) {
+	in := Inspected{Ranges: b.ranges()}
+	fast := xxhash.New()
+	slow := sha256.New()
+	for _, r := range in.Ranges {
+		end := r[0] + r[1]
+		in.Bytes += r[1]
+		for off := r[0]; off < end; {
+			data, err := b.block(off/blockSize, (end-1)/blockSize)
 			if err != nil {
 				return Inspected{}, err
 			}
@@ -218,7 +227,6 @@ func (b *blocks) inspected(withSHA256 bool) (Inspected, error) {
 			}
 			off += int64(len(data))
 		}
-		i += int(count)
 	}
 	in.XXH64 = fmt.Sprintf("%016x", fast.Sum64())
 	if withSHA256 {
@@ -232,19 +240,56 @@ func (b *blocks) inspected(withSHA256 bool) (Inspected, error) {
 func (b *blocks) check(source io.ReaderAt) error {
 	buf := make([]byte, blockSize)
 	for _, n := range b.appendSorted(nil) {
-		now := buf[:b.length(n, 1)]
-		if got, err := source.ReadAt(now, n*blockSize); got != len(now) {
-			return fmt.Errorf("reading block at offset %d again: %w", n*blockSize, err)
-		}
-		var same bool
-		if slot, ok := b.slots[n]; ok {
-			same = bytes.Equal(now, b.kept[slot*blockSize:][:len(now)])
-		} else {
-			same = sha256.Sum256(now) == b.hashes[n]
-		}
-		if !same {
-			return changedAt(n)
+		if err := b.verify(source, n, buf[:b.length(n, 1)]); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// verify reads block n of source into p, which is as long as the block, and
+// fails unless it is what was looked at.
+func (b *blocks) verify(source io.ReaderAt, n int64, p []byte) error {
+	if got, err := source.ReadAt(p, n*blockSize); got != len(p) {
+		return fmt.Errorf("reading block at offset %d again: %w", n*blockSize, err)
+	}
+	same := false
+	if slot, ok := b.slots[n]; ok {
+		same = bytes.Equal(p, b.kept[slot*blockSize:][:len(p)])
+	} else if sum, ok := b.hashes[n]; ok {
+		same = sha256.Sum256(p) == sum
+	}
+	if !same {
+		return changedAt(n)
+	}
+	return nil
+}
+
+// serve fills p with bytes that were looked at, from off on: those of kept
+// blocks from memory, others from source, compared. Like check, it changes
+// nothing in b.
+func (b *blocks) serve(source io.ReaderAt, p []byte, off int64) (int, error) {
+	var read []byte
+	done := 0
+	for done < len(p) {
+		at := off + int64(done)
+		n := at / blockSize
+		var data []byte
+		if slot, ok := b.slots[n]; ok {
+			data = b.kept[slot*blockSize:][:b.length(n, 1)]
+		} else {
+			if read == nil {
+				read = make([]byte, blockSize)
+			}
+			data = read[:b.length(n, 1)]
+			if err := b.verify(source, n, data); err != nil {
+				return done, err
+			}
+		}
+		if at-n*blockSize >= int64(len(data)) {
+			return done, io.EOF
+		}
+		done += copy(p[done:], data[at-n*blockSize:])
+	}
+	return done, nil
 }

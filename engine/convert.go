@@ -36,6 +36,16 @@ type ConvertOptions struct {
 	// BestEffort runs the tool also where this system lacks a layer of
 	// confinement; ConvertResult.Layers says which were there.
 	BestEffort bool
+	// HandOff is how the tool gets the source: HandOffNBD, HandOffDescriptor,
+	// or empty for the first of these that the tool can do. One it cannot do
+	// fails with ErrNotSupported.
+	HandOff string
+	// Live takes a raw source as it is while other programs may write to it:
+	// locks are not looked at, and the output is of no one moment. For any
+	// other format it is refused with ErrNotSupported. Otherwise a source that
+	// is written to, or locked for writing, after it was vetted and before the
+	// tool is done fails the conversion.
+	Live bool
 	// Progress, if set, is told of bytes of the disk done, and of all, from
 	// one goroutine at a time.
 	Progress func(done, total int64)
@@ -55,12 +65,30 @@ type ConvertResult struct {
 	Tool           Tool   `json:"tool"`
 	// Layers are the layers of confinement that were active.
 	Layers []string `json:"layers"`
-	// SourceMode is "pinned": what was vetted was compared before and after.
+	// SourceMode is "pinned": the tool saw what was vetted, and the source did
+	// not change meanwhile; or "live", see ConvertOptions.
 	SourceMode string `json:"source_mode"`
-	// HandOff is how the tool was given the source: "descriptor".
+	// HandOff is how the tool was given the source: HandOffNBD or
+	// HandOffDescriptor.
 	HandOff   string    `json:"hand_off"`
 	Inspected Inspected `json:"inspected"` // of the source, when it was vetted
 }
+
+// The ways in which a tool gets a source.
+const (
+	// HandOffNBD serves it: the tool opens no image, and reads what was
+	// inspected as it was inspected.
+	HandOffNBD = qemuimg.HandOffNBD
+	// HandOffDescriptor hands over the open file; what was inspected is
+	// compared before and after.
+	HandOffDescriptor = qemuimg.HandOffDescriptor
+)
+
+// The values of ConvertResult.SourceMode.
+const (
+	SourcePinned = "pinned"
+	SourceLive   = "live"
+)
 
 // Tool is the program that did the work.
 type Tool struct {
@@ -90,6 +118,7 @@ func (e *OutputError) Error() string {
 // formats that cannot be written, systems without the means (with a
 // *qemuimg.NotFoundError or *confine.LayerError inside); those of package
 // destination for names that cannot be used; *SourceChangedError;
+// *qemuimg.LockedError when another program writes to the source;
 // *qemuimg.ToolError; *qemuimg.NoSpaceError; *OutputError.
 func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o ConvertOptions) (*ConvertResult, error) {
 	start := time.Now()
@@ -101,7 +130,7 @@ func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o Co
 	if err := image.usableBy(e); err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
-	_, release, err := image.vetted.Acquire()
+	release, err := image.vetted.Hold()
 	if err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", notVetted(err))
 	}
@@ -113,7 +142,7 @@ func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o Co
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	source, closeSource, err := image.onFile(ctx)
+	source, closeSource, err := image.handedBy(ctx, tool, o.HandOff)
 	if err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
@@ -135,6 +164,10 @@ func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o Co
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), out.Abort())
 	}
+	mode := SourcePinned
+	if o.Live {
+		mode = SourceLive
+	}
 	r := image.report
 	return &ConvertResult{
 		Schema: SchemaVersion, Source: r.Source, SourceFormat: r.Format,
@@ -142,7 +175,7 @@ func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o Co
 		Bytes: converted.OutputSize, AllocatedBytes: converted.Allocated,
 		DurationMicros: time.Since(start).Microseconds(),
 		Tool:           Tool{"qemu-img", tool.Version().String()},
-		Layers:         converted.Layers, SourceMode: "pinned", HandOff: "descriptor",
+		Layers:         converted.Layers, SourceMode: mode, HandOff: converted.HandOff,
 		Inspected: r.clone().Inspected,
 	}, nil
 }
@@ -156,6 +189,7 @@ func (e *Engine) runTool(ctx context.Context, tool *qemuimg.Tool, source *vetted
 	defer leave()
 	return tool.Convert(ctx, source, out, qemuimg.ConvertOptions{
 		Target: string(o.To), Compress: o.Compress, SizeLimit: o.SizeLimit, Progress: o.Progress,
+		HandOff: o.HandOff, Live: o.Live,
 	})
 }
 
@@ -210,34 +244,25 @@ func (i *Image) fileInfo() os.FileInfo {
 	return info
 }
 
-// onFile returns the image on an open file that a tool can be handed: its
-// own, or a copy whose inspected bytes are those that were vetted.
-func (i *Image) onFile(ctx context.Context) (*vetted.Image, func(), error) {
-	if i.source.file != nil {
+// handedBy returns the image as the tool can be handed it in the wanted way:
+// itself; or, where that takes a file and the source is none, a copy whose
+// inspected bytes are those that were vetted.
+func (i *Image) handedBy(ctx context.Context, tool *qemuimg.Tool, wanted string) (*vetted.Image, func(), error) {
+	how, err := tool.HandOff(wanted)
+	if err != nil {
+		return nil, nil, err
+	}
+	if how != HandOffDescriptor || i.source.file != nil {
 		return i.vetted, func() {}, nil
 	}
 	spool, err := i.engine.newSpool()
 	if err != nil {
 		return nil, nil, err
 	}
-	copied := &copyChecker{i, spool.file}
 	if err := spool.copyFrom(ctx, i.source.reader, i.seen.size); err != nil {
 		spool.Close()
 		return nil, nil, fmt.Errorf("copying the source: %w", err)
 	}
-	if err := copied.Check(); err != nil {
-		spool.Close()
-		return nil, nil, err
-	}
-	image := vetted.New(i.vetted.Facts(), spool.file, copied)
+	image := vetted.New(i.vetted.Facts(), i.content.on(spool.file)) // compared when it is used
 	return image, func() { image.Close(); spool.Close() }, nil
 }
-
-// copyChecker compares a copy of a source with what was vetted.
-type copyChecker struct {
-	image *Image
-	file  *os.File
-}
-
-// Check implements vetted.Checker.
-func (c *copyChecker) Check() error { return c.image.checkAgainst(c.file, c.file) }

@@ -107,30 +107,32 @@ func TestConvertQcow2ToRaw(t *testing.T) {
 		"reader": engine.ReaderAt(bytes.NewReader(before), int64(len(before))),
 		"stream": engine.Stream(bytes.NewReader(before)),
 	} {
-		t.Run(name, func(t *testing.T) {
-			image, err := eng.Vet(t.Context(), source, engine.Claim("qcow2"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer image.Close()
-			dst := filepath.Join(dir, name+".raw")
-			result, err := eng.Convert(t.Context(), image, engine.ToFile(dst), engine.ConvertOptions{To: "raw"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(readFile(t, dst), want) {
-				t.Error("the output differs from what plain qemu-img writes")
-			}
-			if result.Bytes != 24<<20 || result.VirtualSize != 24<<20 || result.Format != "raw" || result.SourceFormat != "qcow2" ||
-				result.Tool.Name != "qemu-img" || result.SourceMode != "pinned" || result.HandOff != "descriptor" {
-				t.Errorf("result %s", text(result))
-			}
-			for _, layer := range []string{confine.LayerLimits, confine.LayerNoNewPrivs, confine.LayerLandlock, confine.LayerSeccomp} {
-				if !strings.Contains(fmt.Sprint(result.Layers), layer) {
-					t.Errorf("layer %s is missing in %v", layer, result.Layers)
+		image, err := eng.Vet(t.Context(), source, engine.Claim("qcow2"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer image.Close()
+		for _, handOff := range []string{engine.HandOffNBD, engine.HandOffDescriptor} {
+			t.Run(name+" by "+handOff, func(t *testing.T) {
+				dst := filepath.Join(dir, name+"."+handOff)
+				result, err := eng.Convert(t.Context(), image, engine.ToFile(dst), engine.ConvertOptions{To: "raw", HandOff: handOff})
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-		})
+				if !bytes.Equal(readFile(t, dst), want) {
+					t.Error("the output differs from what plain qemu-img writes")
+				}
+				if result.Bytes != 24<<20 || result.VirtualSize != 24<<20 || result.Format != "raw" || result.SourceFormat != "qcow2" ||
+					result.Tool.Name != "qemu-img" || result.SourceMode != "pinned" || result.HandOff != handOff {
+					t.Errorf("result %s", text(result))
+				}
+				for _, layer := range []string{confine.LayerLimits, confine.LayerNoNewPrivs, confine.LayerLandlock, confine.LayerSeccomp} {
+					if !strings.Contains(fmt.Sprint(result.Layers), layer) {
+						t.Errorf("layer %s is missing in %v", layer, result.Layers)
+					}
+				}
+			})
+		}
 	}
 	if !bytes.Equal(readFile(t, path), before) {
 		t.Error("the source was changed")

@@ -22,7 +22,6 @@ var update = flag.Bool("update", false, "write docs/formats.md instead of compar
 // notShown are findings that no image brings about, and why.
 var notShown = map[string]string{
 	"format.malformed":            "every shipped probe says what is malformed; TestFaultyProbesReject has one that does not",
-	"format.not-allowed":          "no shipped probe looks for a format that the strict policy does not allow",
 	"probe.trap":                  "no shipped probe traps; TestFaultyProbesReject has one that does",
 	"probe.budget":                "no shipped probe runs over its budget; TestFaultyProbesReject has one that does",
 	"probe.report":                "no shipped probe breaks the ABI; TestFaultyProbesReject has one that does",

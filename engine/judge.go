@@ -182,6 +182,9 @@ func (j *judgement) reference(r *hostfuncs.Record) {
 	j.out.References = append(j.out.References, ref)
 }
 
+// createType is the property that names a VMDK's subformat.
+const createType = "vmdk.create_type"
+
 // property adds a property and compares it with the policy's bound. What every
 // format reports (the virtual size) has fields of its own.
 func (j *judgement) property(r *hostfuncs.Record, probe string) {
@@ -197,6 +200,9 @@ func (j *judgement) property(r *hostfuncs.Record, probe string) {
 		j.out.Properties[name] = r.Values[0] == 1
 	case hostfuncs.KindText:
 		j.out.Properties[name] = Escape(r.Text)
+		if name == createType && !j.policy.allowsSubformat(string(r.Text)) {
+			j.add("vmdk.subformat", place(r), probe, "{target}", quoteTarget(r.Text))
+		}
 	}
 }
 

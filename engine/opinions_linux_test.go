@@ -119,6 +119,9 @@ func names(report *engine.Report, dir, target string) bool {
 	if beside, ok := strings.CutPrefix(target, dir+"/"); ok && names(report, dir, beside) {
 		return true
 	}
+	if report.Properties["vmdk.self_extent"] == engine.Escape([]byte(target)) {
+		return true // the image itself, by the name that it once had
+	}
 	return slices.ContainsFunc(report.References, func(r engine.Reference) bool {
 		if r.TargetBase64 != nil {
 			return replaced(string(r.TargetBase64)) == replaced(target)

@@ -17,26 +17,29 @@ import (
 //
 //	{"schema":1, "name":"strict",
 //	 "rules":[{"class":"legacy","severity":"warn"}, {"id":"gpt.*","severity":"warn"}],
-//	 "formats":["raw","qcow2"],
+//	 "formats":["raw","qcow2","vmdk"], "vmdk_subformats":["monolithicSparse"],
 //	 "bounds":{"virtual_size":70368744177664, "qcow2.snapshots":1024}}
 //
 // A rule matches a class, an id (with * for any run of characters) or both.
 // The most specific matching rule wins: the one whose id has more literal
 // characters, then the one that also names a class; of equals the stricter.
-// What no rule matches rejects. Formats that are not listed reject; bounds
-// are the largest accepted values of numeric properties. Unknown and repeated
-// keys are errors. The zero Policy rejects everything.
+// What no rule matches rejects. Formats that are not listed reject, and so do
+// values of a VMDK's createType; bounds are the largest accepted values of
+// numeric properties. Unknown and repeated keys are errors. The zero Policy
+// rejects everything.
 type Policy struct {
 	doc  policyDocument
 	text []byte
 }
 
 type policyDocument struct {
-	Schema  int              `json:"schema"`
-	Name    string           `json:"name"`
-	Rules   []policyRule     `json:"rules"`
-	Formats []Format         `json:"formats"`
-	Bounds  map[string]int64 `json:"bounds"`
+	Schema  int          `json:"schema"`
+	Name    string       `json:"name"`
+	Rules   []policyRule `json:"rules"`
+	Formats []Format     `json:"formats"`
+	// VMDKSubformats are values of createType, compared exactly.
+	VMDKSubformats []string         `json:"vmdk_subformats"`
+	Bounds         map[string]int64 `json:"bounds"`
 }
 
 type policyRule struct {
@@ -109,6 +112,11 @@ func (d *policyDocument) check() error {
 			return fmt.Errorf("formats: %q is not known; known are: %s", f, strings.Join(FormatNames(), " "))
 		}
 	}
+	for _, s := range d.VMDKSubformats {
+		if !slices.Contains(vmdkSubformats, s) {
+			return fmt.Errorf("vmdk_subformats: %q is not known; known are: %s", s, strings.Join(vmdkSubformats, " "))
+		}
+	}
 	for name, bound := range d.Bounds {
 		if e := hostfuncs.ByName(name); e == nil || e.Kind != hostfuncs.KindNumber {
 			return fmt.Errorf("bounds: %q is not a numeric property", name)
@@ -118,6 +126,14 @@ func (d *policyDocument) check() error {
 		}
 	}
 	return nil
+}
+
+// vmdkSubformats are the values of createType that Virtual Disk Format 5.0
+// names (section "The Descriptor File"), and seSparse, which came later.
+var vmdkSubformats = []string{
+	"monolithicSparse", "monolithicFlat", "twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "streamOptimized",
+	"fullDevice", "partitionedDevice", "vmfs", "vmfsSparse", "vmfsRDM", "vmfsRaw", "vmfsPassthroughRawDeviceMap",
+	"vmfsRawDeviceMap", "vmfsPreallocated", "vmfsEagerZeroedThick", "vmfsThin", "seSparse", "custom",
 }
 
 func joinClasses() string {
@@ -167,6 +183,11 @@ func (p *Policy) severity(class Class, id string) Severity {
 
 // allows reports whether the policy lists the format.
 func (p *Policy) allows(f Format) bool { return slices.Contains(p.doc.Formats, f) }
+
+// allowsSubformat reports whether the policy lists a VMDK's createType.
+func (p *Policy) allowsSubformat(createType string) bool {
+	return slices.Contains(p.doc.VMDKSubformats, createType)
+}
 
 // bound returns the largest accepted value of a numeric property, and whether
 // there is one.

@@ -2,12 +2,14 @@ package engine_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/assay-dev/assay/engine"
+	"github.com/assay-dev/assay/hostfuncs"
 )
 
 // recipe is an image that qemu-img can make, and what must be said of it.
@@ -17,9 +19,10 @@ type recipe struct {
 	size    string   // of the disk in bytes; "" = recipeSize
 	options string   // of qemu-img create -o; BASE stands for a raw file that is there
 	object  string   // a secret
-	steps   []string // of qemu-io, or "qemu-img ..." with IMAGE for the image
+	steps   []string // of qemu-io, or "qemu-img ..." with IMAGE for the image and "" for an empty word
 	packed  bool     // made plain, then converted with -c into an image with the options
-	// want is the id of a finding of the severity; "" wants none but info.
+	// want is the id of a finding of the severity; "" wants none but info and
+	// legacy, which a format is and not an image.
 	want     string
 	severity engine.Severity
 }
@@ -32,6 +35,8 @@ func recipes() []recipe {
 	return slices.Concat(
 		qcow2Recipes(),
 		vhdRecipes(),
+		mappedRecipes(),
+		vmdkRecipes(),
 	)
 }
 
@@ -71,7 +76,11 @@ func (r recipe) make(t *testing.T, dir string) string {
 	for _, step := range r.steps {
 		if command, ok := strings.CutPrefix(step, "qemu-img "); ok {
 			flush()
-			tool(t, "qemu-img", strings.Fields(strings.ReplaceAll(command, "IMAGE", path))...)
+			words := strings.Fields(strings.ReplaceAll(command, "IMAGE", path))
+			if i := slices.Index(words, `""`); i >= 0 {
+				words[i] = ""
+			}
+			tool(t, "qemu-img", words...)
 			continue
 		}
 		commands = append(commands, "-c", step)
@@ -85,7 +94,14 @@ func (r recipe) make(t *testing.T, dir string) string {
 	if r.options != "" {
 		convert = append(convert, "-o", r.options)
 	}
-	tool(t, "qemu-img", append(convert, path, packed)...)
+	convert = append(convert, path, packed)
+	if r.format == "qcow" {
+		// Qemu-img 7.2 writes all of it and then exits with 1.
+		_ = exec.CommandContext(t.Context(), "qemu-img", convert...).Run()
+		tool(t, "qemu-img", "compare", "-q", "-f", driver, "-F", driver, path, packed)
+		return packed
+	}
+	tool(t, "qemu-img", convert...)
 	return packed
 }
 
@@ -112,7 +128,7 @@ func (r recipe) check(t *testing.T, depth engine.Depth, report *engine.Report) {
 		switch {
 		case f.ID == r.want && f.Severity == r.severity:
 			found = true
-		case f.Severity != engine.Info:
+		case f.Severity != engine.Info && f.Class != hostfuncs.Legacy:
 			t.Errorf("%v: unexpected finding %s", depth, text(f))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 )
 
 // Source is an image to look at: File, ReaderAt or Stream. A source is used
@@ -25,6 +26,9 @@ type openSource struct {
 	rest    io.Reader // the whole stream, from its start; nil when all is there
 	file    *os.File  // what reader reads, when it is a file; nil otherwise
 	spool   *spool    // closed with the source; nil when there is none
+	// written is when a regular file of the caller's was last written, before
+	// it was looked at; zero where that is not known, as of a device.
+	written time.Time
 }
 
 func (o *openSource) close() {
@@ -44,11 +48,25 @@ func (s fileSource) open(context.Context, *Engine) (*openSource, error) {
 	if s.f == nil {
 		return nil, errors.New("engine: source is a nil file")
 	}
+	written, err := modified(s.f)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
 	size, err := fileSize(s.f)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	return &openSource{name: s.f.Name(), reader: s.f, size: size, file: s.f}, nil
+	return &openSource{name: s.f.Name(), reader: s.f, size: size, file: s.f, written: written}, nil
+}
+
+// modified returns when a regular file was last written, and zero for what
+// does not tell.
+func modified(f *os.File) (time.Time, error) {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
 }
 
 // fileSize returns the size of a regular file or block device, in bytes.

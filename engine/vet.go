@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/assay-dev/assay/internal/vetted"
 )
@@ -24,7 +22,9 @@ type Image struct {
 	seen   *blocks
 	report *Report
 	sum    [sha256.Size]byte // of the report's JSON when it was made
-	vetted *vetted.Image
+
+	content *content
+	vetted  *vetted.Image
 }
 
 // Vet looks at an image at full depth and returns it when the policy accepts
@@ -63,9 +63,10 @@ func (e *Engine) Vet(ctx context.Context, source Source, opts ...Option) (*Image
 		open.close()
 		return nil, err
 	}
+	i.content = i.newContent()
 	i.vetted = vetted.New(vetted.Facts{
 		Format: string(report.Format), Driver: report.QemuDriver, Size: report.Size, VirtualSize: report.VirtualSize,
-	}, open.file, sourceChecker{i})
+	}, i.content)
 	return i, nil
 }
 
@@ -94,46 +95,18 @@ func (i *Image) Close() error {
 }
 
 // Check tells whether the source still is what was vetted: its size and every
-// byte that was looked at. It returns a *SourceChangedError when it is not.
+// byte that was looked at. It returns a *SourceChangedError when it is not. A
+// conversion asks for more, see ConvertOptions.Live.
 func (i *Image) Check() error {
 	if i == nil || i.self != i {
 		return ErrNotVetted
 	}
-	_, release, err := i.vetted.Acquire() // which checks
+	release, err := i.vetted.Hold()
 	if err != nil {
 		return notVetted(err)
 	}
-	release()
-	return nil
-}
-
-// sourceChecker compares an image's own source with what was vetted.
-type sourceChecker struct{ image *Image }
-
-// Check implements vetted.Checker.
-func (c sourceChecker) Check() error {
-	return c.image.checkAgainst(c.image.source.reader, c.image.source.file)
-}
-
-// checkAgainst compares what was vetted with the bytes of reader, which, when
-// it is one, is file.
-func (i *Image) checkAgainst(reader io.ReaderAt, file *os.File) error {
-	if file != nil {
-		now, err := fileSize(file)
-		if err != nil {
-			return fmt.Errorf("engine: %s: %w", i.report.Source, err)
-		}
-		if now != i.seen.size {
-			return &SourceChangedError{
-				Source: i.report.Source, Offset: -1,
-				What: fmt.Sprintf("its size was %d bytes and is %d", i.seen.size, now),
-			}
-		}
-	}
-	if err := i.seen.check(reader); err != nil {
-		return sourceError(i.report.Source, err)
-	}
-	return nil
+	defer release()
+	return i.content.check()
 }
 
 // usableBy fails unless the image is one that e vetted, with the report it was

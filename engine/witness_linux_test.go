@@ -62,7 +62,7 @@ func watch(t *testing.T, qemuImg string, images []string, args ...string) *sight
 // be stopped counts as a failure.
 func run(t *testing.T, dir string, command ...string) (stdout []byte, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", `ulimit -t 10 -v 4194304; exec "$@"`, "sh"}, command...)...)
 	cmd.Dir = dir
@@ -186,7 +186,7 @@ func convertConfined(t *testing.T, qemuImg, driver string, images []string) *con
 		Env:      []string{"LC_ALL=C", "MALLOC_ARENA_MAX=1"},
 		Files:    files,
 		Limits:   confine.Limits{CPU: 10 * time.Second, AddressSpace: 1 << 30, OpenFiles: 128},
-		Deadline: 30 * time.Second,
+		Deadline: 2 * time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)

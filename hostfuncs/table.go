@@ -121,6 +121,7 @@ func init() {
 		qcow2Entries,
 		mbrEntries,
 		gptEntries,
+		vmdkEntries,
 		vhdEntries,
 		luksEntries,
 		isoEntries,

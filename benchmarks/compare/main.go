@@ -12,9 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -226,62 +224,4 @@ func (c *comparison) processes() error {
 	path := filepath.Join(c.dir, "qcow2.img")
 	return c.row("`assay inspect` of a qcow2, the whole process", "`qemu-img info`",
 		c.program(c.assay, "inspect", path), c.program("qemu-img", "info", "-f", "qcow2", path))
-}
-
-// conversions compares vetting, converting and inspecting the output with
-// qemu-img alone, each with its output synced to disk.
-func (c *comparison) conversions() error {
-	if !c.has("qemu-img") {
-		return nil
-	}
-	raw, err := c.disk("disk.raw")
-	if err != nil {
-		return err
-	}
-	qcow2 := filepath.Join(c.dir, "disk.qcow2")
-	if _, err := c.output("qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, qcow2); err != nil {
-		return err
-	}
-	ours, theirs := filepath.Join(c.dir, "ours"), filepath.Join(c.dir, "theirs")
-	for _, t := range []struct{ from, path, to string }{{"qcow2", qcow2, "raw"}, {"raw", raw, "qcow2"}} {
-		err := c.row(fmt.Sprintf("convert %s to %s, 256 MiB of data in 1 GiB", t.from, t.to), "`qemu-img convert`, synced",
-			c.program(c.assay, "convert", "--overwrite", "--claim", t.from, "--to", t.to, t.path, ours),
-			timed(func() error {
-				if _, err := c.output("qemu-img", "convert", "-f", t.from, "-O", t.to, t.path, theirs); err != nil {
-					return err
-				}
-				return syncFile(theirs)
-			}))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// disk writes a disk of 1 GiB, a quarter of it data, in pieces of 1 MiB.
-func (c *comparison) disk(name string) (string, error) {
-	path := filepath.Join(c.dir, name)
-	f, err := os.Create(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	const size, piece = 1 << 30, 1 << 20
-	data := rand.NewChaCha8([32]byte{3})
-	for off := int64(0); off < size; off += 4 * piece {
-		if _, err := io.CopyN(io.NewOffsetWriter(f, off), data, piece); err != nil {
-			return "", err
-		}
-	}
-	return path, f.Truncate(size)
-}
-
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
 }

@@ -14,17 +14,19 @@ import (
 
 type convertFlags struct {
 	engineFlags
-	json, overwrite, bestEffort bool
-	claim, to                   formatFlag
-	compress                    compressFlag
-	sizeLimit                   sizeFlag
-	progress                    progressFlag
+	json, overwrite, bestEffort, live bool
+	claim, to                         formatFlag
+	compress                          compressFlag
+	sizeLimit                         sizeFlag
+	handOff                           handOffFlag
+	progress                          progressFlag
 }
 
 func newConvert(env environment) *cobra.Command {
 	f := convertFlags{
 		claim:    formatFlag{parse: engine.ParseClaim},
 		to:       formatFlag{parse: engine.ParseFormat},
+		handOff:  "auto",
 		progress: "auto",
 	}
 	c := &cobra.Command{
@@ -55,10 +57,13 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.Var(&f.sizeLimit, "size-limit", "fail when DST would be larger than `SIZE`, as in 10GiB")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace DST if it is there")
 	flags.BoolVar(&f.bestEffort, "best-effort", false, "go on when this system lacks a layer of confinement")
+	flags.BoolVar(&f.live, "live", false, "take a raw SRC as it is while other programs write to it")
+	flags.Var(&f.handOff, "hand-off", "give SRC to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do)")
 	flags.Var(&f.progress, "progress", "show progress in `MODE` auto (on a terminal), plain (a line now and then) or none")
 	_ = c.RegisterFlagCompletionFunc("claim", completeFormats)
 	_ = c.RegisterFlagCompletionFunc("to", completeFormats)
 	_ = c.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions(compressions, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("hand-off", cobra.FixedCompletions(handOffs, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(progressModes, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -78,6 +83,22 @@ func (f *compressFlag) Set(text string) error {
 
 func (f *compressFlag) String() string { return string(*f) }
 func (f *compressFlag) Type() string   { return "TYPE" }
+
+// handOffs are the values of --hand-off.
+var handOffs = []string{"auto", engine.HandOffNBD, engine.HandOffDescriptor}
+
+type handOffFlag string
+
+func (f *handOffFlag) Set(text string) error {
+	if !slices.Contains(handOffs, text) {
+		return fmt.Errorf("%q must be one of %s", text, strings.Join(handOffs, ", "))
+	}
+	*f = handOffFlag(text)
+	return nil
+}
+
+func (f *handOffFlag) String() string { return string(*f) }
+func (f *handOffFlag) Type() string   { return "MODE" }
 
 func (f *convertFlags) run(ctx context.Context, env environment, src, dst string) error {
 	if f.to.format == "" {
@@ -128,7 +149,10 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 	}
 	options := engine.ConvertOptions{
 		To: f.to.format, Compress: string(f.compress), Overwrite: f.overwrite,
-		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort,
+		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort, Live: f.live,
+	}
+	if f.handOff != "auto" {
+		options.HandOff = string(f.handOff)
 	}
 	if shown := newProgress(f.progress, env.err); shown != nil {
 		options.Progress = shown.update
@@ -143,8 +167,8 @@ func (p *printer) converted(r *engine.ConvertResult) error {
 		return p.object(r)
 	}
 	elapsed := time.Duration(r.DurationMicros) * time.Microsecond
-	_, err := fmt.Fprintf(p.out, "%s  %s -> %s: %s, %s, file %s\n  by      %s %s in %s\n  under   %s\n",
+	_, err := fmt.Fprintf(p.out, "%s  %s -> %s: %s, %s, file %s\n  by      %s %s in %s\n  source  %s, by %s\n  under   %s\n",
 		p.paint(green, "CONVERTED"), r.Source, r.Destination, r.Format, exactSize(r.VirtualSize), humanSize(r.Bytes),
-		r.Tool.Name, r.Tool.Version, elapsed.Round(time.Millisecond), strings.Join(r.Layers, ", "))
+		r.Tool.Name, r.Tool.Version, elapsed.Round(time.Millisecond), r.SourceMode, r.HandOff, strings.Join(r.Layers, ", "))
 	return err
 }

@@ -66,7 +66,7 @@ Exit status: 0 both work, 2 one of them does not.`,
 func diagnose(ctx context.Context) diagnosis {
 	d := diagnosis{Schema: engine.SchemaVersion, Inspect: true, Convert: true}
 	d.Checks = append(d.Checks, checkSandbox(ctx)...)
-	d.Checks = append(d.Checks, checkQemuImg(ctx))
+	d.Checks = append(d.Checks, checkQemuImg(ctx)...)
 	d.Checks = append(d.Checks, checkLayers()...)
 	for _, c := range d.Checks {
 		if c.Usable || c.optional {
@@ -116,18 +116,26 @@ func moduleVersion(path string) string {
 	return "(unknown)"
 }
 
-// checkQemuImg asks qemu-img for its version, under whatever layers there
-// are: what is missing of those is told by checkLayers.
-func checkQemuImg(ctx context.Context) check {
+// checkQemuImg asks qemu-img for its version and how it can be given a source,
+// under whatever layers there are: what is missing of those is told by
+// checkLayers.
+func checkQemuImg(ctx context.Context) []check {
 	c := check{Name: "qemu-img", For: "convert"}
 	tool, err := qemuimg.Find(ctx, qemuimg.Config{BestEffort: true})
 	if err != nil {
 		_, notFound := errors.AsType[*qemuimg.NotFoundError](err)
 		c.Present, c.Why, c.Remedy = !notFound, err.Error(), hintFor(err)
-		return c
+		return []check{c}
 	}
 	c.Present, c.Usable, c.Version = true, true, fmt.Sprintf("%v (%s)", tool.Version(), tool.Path())
-	return c
+	handOff := check{Name: "hand-off", For: "convert", optional: true}
+	if how, err := tool.HandOff(qemuimg.HandOffNBD); err == nil {
+		handOff.Present, handOff.Usable, handOff.Version = true, true, how
+	} else {
+		handOff.Why = "this qemu-img has no nbd driver: it is given the open image itself, by descriptor"
+		handOff.Remedy = "use a qemu-img that has it; --hand-off=nbd refuses one that has not"
+	}
+	return []check{c, handOff}
 }
 
 func checkLayers() []check {

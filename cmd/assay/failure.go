@@ -108,6 +108,8 @@ func errorCode(err error) string {
 		return "no-space"
 	case is[*engine.SourceChangedError](err):
 		return "source-changed"
+	case is[*qemuimg.LockedError](err):
+		return "in-use"
 	case is[*destination.ExistsError](err):
 		return "exists"
 	case is[*destination.SymlinkError](err), is[*destination.SourceError](err), is[*destination.KindError](err):
@@ -136,6 +138,9 @@ func is[E error](err error) bool {
 func hintFor(err error) string {
 	if layer, ok := errors.AsType[*confine.LayerError](err); ok {
 		return layer.Hint + " (--best-effort)"
+	}
+	if is[*qemuimg.LockedError](err) {
+		return "end the program that writes to it; or take a raw image as it is with --live"
 	}
 	if is[*destination.ExistsError](err) {
 		return "choose another name, or replace the file with --overwrite"

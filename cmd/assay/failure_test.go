@@ -63,6 +63,7 @@ func TestErrorCodes(t *testing.T) {
 		{"no-space", &engine.SpoolLimitError{Limit: 1}},
 		{"unsupported", fmt.Errorf("x: %w", engine.ErrNotSupported)},
 		{"source-changed", fmt.Errorf("x: %w", &engine.SourceChangedError{})},
+		{"in-use", fmt.Errorf("x: %w", &qemuimg.LockedError{})},
 		{"confinement", fmt.Errorf("x: %w", &confine.LayerError{})},
 		{"tool-missing", fmt.Errorf("x: %w", &qemuimg.NotFoundError{Reason: fs.ErrNotExist})},
 		{"tool-failed", fmt.Errorf("x: %w", &qemuimg.ToolError{})},

@@ -6,6 +6,7 @@ package vetted
 
 import (
 	"errors"
+	"io"
 	"os"
 	"sync"
 )
@@ -21,55 +22,95 @@ type Facts struct {
 	VirtualSize int64  // of the disk, in bytes
 }
 
-// Checker tells whether the source still is what was vetted. It returns an
-// error that names what changed.
-type Checker interface {
-	Check() error
+// Content is the bytes of an accepted image. Its methods are safe for
+// concurrent use.
+type Content interface {
+	// Source is read for what was not inspected. It is an *os.File when the
+	// image is one.
+	Source() io.ReaderAt
+	// Next returns the first inspected range that ends after off, in bytes;
+	// an empty one when there is none.
+	Next(off int64) (start, end int64)
+	// ReadAt reads within one inspected range, what was inspected there; it
+	// fails, and names what changed, when that is no longer to be had.
+	io.ReaderAt
+	// Begin fails, and names what changed, when the source is no longer what
+	// was vetted. The function it returns does so for the time since.
+	Begin() (end func() error, err error)
 }
 
 // Image is an accepted image with its open source. Its methods are safe for
-// concurrent use. The image does not own the file.
+// concurrent use. The image does not own the source.
 type Image struct {
 	facts   Facts
-	file    *os.File
-	checker Checker
+	content Content
 
 	mu     sync.Mutex
 	closed bool
 	users  sync.WaitGroup
 }
 
-// New wraps an accepted image. file must stay open until Close returns;
-// checker is asked before and after each use.
-func New(facts Facts, file *os.File, checker Checker) *Image {
-	return &Image{facts: facts, file: file, checker: checker}
-}
+// New wraps an accepted image. The source must stay open until Close returns.
+func New(facts Facts, content Content) *Image { return &Image{facts: facts, content: content} }
 
 // Facts returns what the verdict established.
 func (i *Image) Facts() Facts { return i.facts }
 
-// Acquire returns the open source for one job and a function that ends the
-// job; Close waits for it. It fails with ErrClosed, or with the checker's
-// error when the source is no longer what was vetted.
-func (i *Image) Acquire() (file *os.File, release func(), err error) {
+// Hold keeps the image open until release is called, for Close waits for
+// that. It fails with ErrClosed.
+func (i *Image) Hold() (release func(), err error) {
 	i.mu.Lock()
+	defer i.mu.Unlock()
 	if i.closed {
-		i.mu.Unlock()
-		return nil, nil, ErrClosed
+		return nil, ErrClosed
 	}
 	i.users.Add(1)
-	i.mu.Unlock()
-	release = sync.OnceFunc(i.users.Done)
-	if err := i.checker.Check(); err != nil {
-		release()
-		return nil, nil, err
-	}
-	return i.file, release, nil
+	return sync.OnceFunc(i.users.Done), nil
 }
 
-// Recheck tells whether the source still is what was vetted; a job calls it
-// when the tool is done, before its output is used.
-func (i *Image) Recheck() error { return i.checker.Check() }
+// Acquire begins a job, which must be released; Close waits for it. It fails
+// with ErrClosed, or with the content's error when the source is no longer
+// what was vetted.
+func (i *Image) Acquire() (*Job, error) {
+	release, err := i.Hold()
+	if err != nil {
+		return nil, err
+	}
+	end, err := i.content.Begin()
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return &Job{Content: i.content, unchanged: end, Release: release}, nil
+}
+
+// AcquireLive begins a job on a source that may be changing: what was vetted
+// is not compared. It is for raw images, of which nothing is followed.
+func (i *Image) AcquireLive() (*Job, error) {
+	release, err := i.Hold()
+	if err != nil {
+		return nil, err
+	}
+	return &Job{Content: i.content, unchanged: func() error { return nil }, Release: release}, nil
+}
+
+// Job is one use of an image.
+type Job struct {
+	Content
+	// Release ends the job. It may be called again.
+	Release   func()
+	unchanged func() error
+}
+
+// File returns the source when it is a file, else nil.
+func (j *Job) File() *os.File {
+	f, _ := j.Source().(*os.File)
+	return f
+}
+
+// Recheck tells whether the source was what was vetted all the time; a job
+// calls it when the tool is done, before its output is used.
+func (j *Job) Recheck() error { return j.unchanged() }
 
 // Close ends the image: later uses fail, and Close returns when the jobs that
 // hold it are done. It reports whether this call was the one that closed it.

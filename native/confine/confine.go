@@ -13,8 +13,8 @@
 //     that its user could not open.
 //   - uid (hosts that run as root): it runs as an unprivileged user.
 //   - landlock: it opens no file but those named above, and no TCP socket.
-//   - seccomp: it makes no system call but those on a list; no sockets, no
-//     namespaces, no tracing, no changes to inodes.
+//   - seccomp: it makes no system call but those on a list; no sockets but
+//     one it was handed, no namespaces, no tracing, no changes to inodes.
 //
 // The layers are put on the child alone, by way of a thread of the host that
 // ends with it. The host keeps every right it had: it can still open any file
@@ -67,6 +67,9 @@ const (
 	ReadOnly Access = iota
 	// ReadWrite allows reading, writing and truncating.
 	ReadWrite
+	// Connection is a connected socket: it is not opened again, and messages
+	// are sent and received over it. No other one can be made.
+	Connection
 )
 
 // A File is an open file that the process is handed.

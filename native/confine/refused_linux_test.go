@@ -178,6 +178,38 @@ func TestNothingInherited(t *testing.T) {
 	}
 }
 
+// TestConnection: messages go over a socket that was handed over, and over
+// nothing else; it gives no right to make another one.
+func TestConnection(t *testing.T) {
+	needTool(t, allLayers()...)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, client := os.NewFile(uintptr(fds[0]), "host"), os.NewFile(uintptr(fds[1]), "client")
+	defer host.Close()
+	defer client.Close()
+	if _, err := host.WriteString("welcome"); err != nil {
+		t.Fatal(err)
+	}
+	s := spec("message=3", "message=4", "socket", "unixsocket", "read=/dev/fd/4", "read=/etc/passwd")
+	file := openFile(t, filepath.Join(t.TempDir(), "f"), os.O_CREATE|os.O_RDWR)
+	s.Files = []File{{File: client, Access: Connection}, {File: file}}
+	want := []string{"welcome ok", "EPERM", "ENOSYS", "ENOSYS", "ok", "EACCES"}
+	if got := answers(t, s, allLayers()); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	said := make([]byte, 16)
+	if n, err := host.Read(said); err != nil || string(said[:n]) != "hello" {
+		t.Errorf("the host was told %q, %v", said[:n], err)
+	}
+	s.Files = nil
+	s.Args = []string{"message=1"}
+	if got := answers(t, s, allLayers()); !slices.Equal(got, []string{"ENOSYS"}) {
+		t.Errorf("without a socket: %q", got)
+	}
+}
+
 // TestFiles: a file that was handed over can be opened again, whoever owns
 // it and whether or not it has a name, in the way that was allowed; and it is
 // its owner's when the process is done.

@@ -53,7 +53,7 @@ func refused(errno unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(e
 func TestFilter(t *testing.T) {
 	const pthread = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD | unix.CLONE_SYSVSEM |
 		unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
-	own, user := filter(false), filter(true)
+	own, user := filter(false, nil), filter(true, []uint32{3})
 	for _, c := range []struct {
 		name      string
 		number    uint32
@@ -63,6 +63,8 @@ func TestFilter(t *testing.T) {
 		{"read", unix.SYS_READ, nil, allowed, allowed},
 		{"execve", unix.SYS_EXECVE, nil, allowed, allowed},
 		{"socket", unix.SYS_SOCKET, nil, refused(unix.ENOSYS), refused(unix.ENOSYS)},
+		{"message", unix.SYS_SENDMSG, []uint64{3}, refused(unix.ENOSYS), allowed},
+		{"message over another", unix.SYS_SENDMSG, []uint64{4}, refused(unix.ENOSYS), refused(unix.EPERM)},
 		{"seccomp", unix.SYS_SECCOMP, nil, refused(unix.ENOSYS), refused(unix.ENOSYS)},
 		{"unknown", 1 << 20, nil, refused(unix.ENOSYS), refused(unix.ENOSYS)},
 		{"x32 read", x32CallFlag | unix.SYS_READ, nil, refused(unix.ENOSYS), refused(unix.ENOSYS)},
@@ -100,14 +102,15 @@ func TestFilter(t *testing.T) {
 // call. Each conditional call, made with the number of any permitted call as
 // each argument, is judged by its own conditions alone.
 func TestFilterArgumentIsNoNumber(t *testing.T) {
-	full := filter(true)
-	for _, r := range conditional(true) {
+	sockets := []uint32{3}
+	full := filter(true, sockets)
+	for _, r := range conditional(true, sockets) {
 		if len(r.when) == 0 {
 			continue
 		}
 		// The filter of this call's rules alone is the reference.
 		var alone []rule
-		for _, other := range conditional(true) {
+		for _, other := range conditional(true, sockets) {
 			if other.number == r.number {
 				alone = append(alone, other)
 			}

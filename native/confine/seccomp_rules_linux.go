@@ -55,8 +55,9 @@ var anyProcess = []uintptr{
 }
 
 // conditional returns the calls that are safe for some values of an argument.
-// Where the host starts the process as another user, it needs a few more.
-func conditional(otherUser bool) []rule {
+// Where the host starts the process as another user, it needs a few more, and
+// messages go over the sockets it was handed, which are these descriptors.
+func conditional(otherUser bool, sockets []uint32) []rule {
 	rules := []rule{
 		// Threads, and what the host itself needs to start the process. Every
 		// clone that makes a namespace is refused. The arguments of clone3 are
@@ -89,7 +90,16 @@ func conditional(otherUser bool) []rule {
 			rules = append(rules, rule{number: number})
 		}
 	}
+	for _, number := range onSockets {
+		rules = append(rules, oneOf(number, 0, unix.EPERM, sockets...)...)
+	}
 	return append(rules, oneOf(unix.SYS_PRCTL, 0, unix.EPERM, own...)...)
+}
+
+// onSockets are the calls that a client makes on a connection it has. The
+// address that a message may name means nothing to a connected stream.
+var onSockets = []uintptr{
+	unix.SYS_RECVMSG, unix.SYS_SHUTDOWN, unix.SYS_GETSOCKOPT, unix.SYS_GETSOCKNAME, unix.SYS_GETPEERNAME, unix.SYS_SENDMSG,
 }
 
 // oneOf returns the rules that allow a call with one of some values of an
@@ -102,12 +112,12 @@ func oneOf(number uintptr, arg int, refusal unix.Errno, values ...uint32) []rule
 	return rules
 }
 
-// filter returns the filter of a process, with what it takes to start it as
-// another user if that is asked for.
-func filter(otherUser bool) []unix.SockFilter {
+// filter returns the filter of a process that was handed these sockets, with
+// what it takes to start it as another user if that is asked for.
+func filter(otherUser bool, sockets []uint32) []unix.SockFilter {
 	var rules []rule
 	for _, number := range slices.Concat(anyProcess, anyProcessHere) {
 		rules = append(rules, rule{number: number})
 	}
-	return assemble(auditArch, append(rules, conditional(otherUser)...))
+	return assemble(auditArch, append(rules, conditional(otherUser, sockets)...))
 }

@@ -61,7 +61,13 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 		}
 	}
 	if l.has(LayerSeccomp) {
-		l.filter = filter(l.id.user != nil || len(l.id.keep) > 0)
+		var sockets []uint32
+		for i, f := range s.Files {
+			if f.Access == Connection {
+				sockets = append(sockets, uint32(3+i))
+			}
+		}
+		l.filter = filter(l.id.user != nil || len(l.id.keep) > 0, sockets)
 	}
 	return l, nil
 }
@@ -78,8 +84,11 @@ func (l *launch) allowFiles() (err error) {
 	}
 	for i, f := range l.spec.Files {
 		rights := uint64(readFile)
-		if f.Access == ReadWrite {
+		switch f.Access {
+		case ReadWrite:
 			rights = writeFile
+		case Connection:
+			continue
 		}
 		if err := l.ruleset.allow(l.fds[3+i], rights); err != nil {
 			return fmt.Errorf("descriptor %d: %w", 3+i, err)

@@ -39,6 +39,13 @@ type ConvertOptions struct {
 	// Limits are the process's; nil means ConvertLimits of the data that the
 	// source can be expected to hold.
 	Limits *Limits
+	// HandOff is how qemu-img gets the source: HandOffNBD, HandOffDescriptor,
+	// or empty for the first of these that this qemu-img can do.
+	HandOff string
+	// Live takes a raw source as it is while others may write to it: nothing
+	// is compared, and the output is of no one moment. It is refused for any
+	// other format.
+	Live bool
 	// Progress, if set, is told of bytes of the virtual disk done, and of
 	// all. It is called from one goroutine at a time, and not after Convert
 	// returns.
@@ -47,17 +54,12 @@ type ConvertOptions struct {
 
 // A ConvertResult tells what a conversion did.
 type ConvertResult struct {
+	HandOff    string        // HandOffNBD or HandOffDescriptor
 	Layers     []string      // of confinement, that were active
 	CPU, Wall  time.Duration // used
 	OutputSize int64         // length of the output file, in bytes
 	Allocated  int64         // bytes of it that are stored, not holes
 }
-
-// The descriptors by which qemu-img opens its two files.
-const (
-	sourceName = "/dev/fd/3"
-	outputName = "/dev/fd/4"
-)
 
 // Convert writes an image's virtual disk to output in another format. output
 // must be an empty regular file, open for reading and writing; it is not
@@ -65,9 +67,10 @@ const (
 //
 // The error is a *NoSpaceError when the output's file system is full, a
 // *ToolError when qemu-img failed or met a limit, a *confine.LayerError when
-// it could not be confined, errors.ErrUnsupported for a target that is none,
-// the context's cause, or that of the image's checker when the source is not
-// what was vetted: before, or when the work was done.
+// it could not be confined, a *LockedError when another program writes to the
+// source, errors.ErrUnsupported for a target or a hand-off that is none, the
+// context's cause, or that of the image's content when the source is not what
+// was vetted: before, while it was read, or when the work was done.
 func (t *Tool) Convert(ctx context.Context, image *vetted.Image, output *os.File, o ConvertOptions) (*ConvertResult, error) {
 	if image == nil {
 		return nil, errors.New("convert: no image")
@@ -76,17 +79,28 @@ func (t *Tool) Convert(ctx context.Context, image *vetted.Image, output *os.File
 	if err := o.check(facts); err != nil {
 		return nil, fmt.Errorf("convert %s to %s: %w", facts.Format, o.Target, err)
 	}
-	source, release, err := image.Acquire()
+	acquire := image.Acquire
+	if o.Live {
+		acquire = image.AcquireLive
+	}
+	work, err := acquire()
 	if err != nil {
 		return nil, fmt.Errorf("convert: %w", err)
 	}
-	defer release()
-	result, err := t.convert(ctx, facts, source, output, o)
+	defer work.Release()
+	result, err := t.convert(ctx, facts, work, output, o)
 	if err != nil {
-		return nil, fmt.Errorf("convert %s to %s: %w", facts.Format, o.Target, err)
+		err = fmt.Errorf("convert %s to %s: %w", facts.Format, o.Target, err)
 	}
-	if err := image.Recheck(); err != nil {
-		return nil, fmt.Errorf("convert: %w", err)
+	if err != nil && ctx.Err() != nil {
+		return nil, err
+	}
+	// Also where it failed: a source that changed is why, if it did.
+	if changed := work.Recheck(); changed != nil {
+		return nil, errors.Join(fmt.Errorf("convert: %w", changed), err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return result, nil
 }
@@ -95,6 +109,9 @@ func (t *Tool) Convert(ctx context.Context, image *vetted.Image, output *os.File
 func (o *ConvertOptions) check(facts vetted.Facts) error {
 	if facts.Driver == "" || facts.VirtualSize < 0 {
 		return fmt.Errorf("the verdict names driver %q and size %d", facts.Driver, facts.VirtualSize)
+	}
+	if o.Live && facts.Driver != "raw" {
+		return fmt.Errorf("reading %s while it changes: %w: only of a raw image nothing is followed", facts.Format, errors.ErrUnsupported)
 	}
 	switch o.Compress {
 	case CompressNone:
@@ -113,8 +130,8 @@ func (o *ConvertOptions) check(facts vetted.Facts) error {
 	}
 }
 
-func (t *Tool) convert(ctx context.Context, facts vetted.Facts, source, output *os.File, o ConvertOptions) (*ConvertResult, error) {
-	sourceInfo, err := source.Stat()
+func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job, output *os.File, o ConvertOptions) (*ConvertResult, error) {
+	handOff, err := t.HandOff(o.HandOff)
 	if err != nil {
 		return nil, err
 	}
@@ -125,11 +142,11 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, source, output *
 	if !outputInfo.Mode().IsRegular() || outputInfo.Size() != 0 {
 		return nil, fmt.Errorf("output %s is not an empty regular file", output.Name())
 	}
-	in, closeIn, err := readOnly(source)
+	in, err := newSource(work, handOff, facts, o.Live)
 	if err != nil {
 		return nil, err
 	}
-	defer closeIn()
+	defer in.close()
 
 	size := rawSize(facts.VirtualSize)
 	bound := o.bound(size)
@@ -143,13 +160,13 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, source, output *
 			return nil, sizeError(output, err)
 		}
 	}
-	limits := ConvertLimits(min(data(facts.Driver, stored(sourceInfo)), size))
+	limits := ConvertLimits(min(data(facts.Driver, in.stored), size))
 	if o.Limits != nil {
 		limits = *o.Limits
 	}
-	result, err := t.run(ctx, "convert", job{
-		args:     o.arguments(facts.Driver, sourceInfo.Mode()),
-		files:    []confine.File{{File: in, Access: confine.ReadOnly}, {File: output, Access: confine.ReadWrite}},
+	result, err := t.runOn(ctx, in, "convert", job{
+		args:     o.arguments(in.options),
+		files:    []confine.File{{File: output, Access: confine.ReadWrite}},
 		limits:   limits,
 		fileSize: bound,
 		output:   reportProgress(o.Progress, facts.VirtualSize),
@@ -167,8 +184,8 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, source, output *
 		return nil, err
 	}
 	return &ConvertResult{
-		Layers: result.Layers, CPU: result.UserTime + result.SystemTime, Wall: result.Wall,
-		OutputSize: outputInfo.Size(), Allocated: stored(outputInfo),
+		HandOff: handOff, Layers: result.Layers, CPU: result.UserTime + result.SystemTime, Wall: result.Wall,
+		OutputSize: outputInfo.Size(), Allocated: allocated(outputInfo),
 	}, nil
 }
 
@@ -185,27 +202,22 @@ func data(driver string, stored int64) int64 {
 	return compression * stored
 }
 
-// arguments returns the command line. The source's driver is the verdict's
-// and its protocol a plain file or block device, so nothing is guessed.
-func (o *ConvertOptions) arguments(driver string, source os.FileMode) []string {
-	protocol := "file"
-	if source&os.ModeDevice != 0 {
-		protocol = "host_device"
-	}
-	args := []string{"convert", "-p", "--image-opts"}
-	in := fmt.Sprintf("driver=%s,file.driver=%s,file.filename=%s", driver, protocol, sourceName)
+// arguments returns the command line for a source and what qemu-img is to know
+// of it.
+func (o *ConvertOptions) arguments(source string) []string {
+	// Data are moved in parallel, and written in the order in which they
+	// arrive (-W); qemu-img has at most 16 requests in work (-m).
+	args := []string{"convert", "-p", "-m", "16", "-W", "--image-opts"}
 	if o.Target == TargetRaw {
 		return append(args, "-n", "--target-is-zero", "--target-image-opts",
-			in, "driver=raw,file.driver=file,file.filename="+outputName)
+			source, "driver=raw,file.driver=file,file.filename="+outputName)
 	}
 	options := []string{"compat=1.1"}
 	if o.Compress != CompressNone {
-		// Clusters are compressed in parallel, which writes them in any order
-		// (-W); qemu-img has at most 16 in work (-m).
-		args = append(args, "-c", "-m", "16", "-W")
+		args = append(args, "-c")
 		options = append(options, "compression_type="+o.Compress)
 	}
-	return append(args, "-O", o.Target, "-o", strings.Join(options, ","), in, outputName)
+	return append(args, "-O", o.Target, "-o", strings.Join(options, ","), source, outputName)
 }
 
 // sector is qemu's unit of a disk's size, in bytes (BDRV_SECTOR_SIZE).

@@ -67,6 +67,16 @@ func TestConvertToRaw(t *testing.T) {
 		{"metadata", []string{"-f", "qcow2", "-o", "preallocation=metadata"}},
 		{"full", []string{"-f", "qcow2", "-o", "preallocation=full"}},
 		{"raw", []string{"-f", "raw"}},
+		{"qcow", []string{"-f", "qcow"}},
+		{"qed", []string{"-f", "qed"}},
+		{"vmdk", []string{"-f", "vmdk"}},
+		{"vdi", []string{"-f", "vdi"}},
+		{"fixed vdi", []string{"-f", "vdi", "-o", "static=on"}},
+		{"vhd", []string{"-f", "vpc", "-o", "force_size=on"}},
+		{"fixed vhd", []string{"-f", "vpc", "-o", "force_size=on,subformat=fixed"}},
+		{"vhdx", []string{"-f", "vhdx"}},
+		{"fixed vhdx", []string{"-f", "vhdx", "-o", "subformat=fixed"}},
+		{"parallels", []string{"-f", "parallels"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path, format := newImage(t, c.args...), c.args[1]
@@ -131,16 +141,18 @@ func TestConvertToQcow2(t *testing.T) {
 // TestConvertCompressed: a compressed source is read.
 func TestConvertCompressed(t *testing.T) {
 	tool := realTool(t)
-	for _, compression := range []string{"zlib", "zstd"} {
+	for _, c := range []struct{ format, options string }{
+		{"qcow2", "compression_type=zlib"}, {"qcow2", "compression_type=zstd"}, {"vmdk", "subformat=streamOptimized"},
+	} {
 		path := newImage(t, "-f", "raw")
-		compressed := path + ".qcow2"
-		plain(t, "qemu-img", "convert", "-c", "-f", "raw", "-O", "qcow2", "-o", "compression_type="+compression, path, compressed)
+		compressed := path + "." + c.format
+		plain(t, "qemu-img", "convert", "-c", "-f", "raw", "-O", c.format, "-o", c.options, path, compressed)
 		output := newOutput(t)
-		if _, err := tool.Convert(t.Context(), accepted(t, open(t, compressed, os.O_RDONLY), "qcow2", diskSize), output, ConvertOptions{Target: TargetRaw}); err != nil {
+		if _, err := tool.Convert(t.Context(), accepted(t, open(t, compressed, os.O_RDONLY), c.format, diskSize), output, ConvertOptions{Target: TargetRaw}); err != nil {
 			t.Fatal(err)
 		}
 		if got, _ := os.ReadFile(output.Name()); !bytes.Equal(got, reference(t, "raw", path)) {
-			t.Errorf("%s: the bytes are not those of plain qemu-img", compression)
+			t.Errorf("%s, %s: the bytes are not those of plain qemu-img", c.format, c.options)
 		}
 	}
 }
@@ -204,20 +216,26 @@ func TestConvertSources(t *testing.T) {
 		sources["device"] = device
 	}
 	for name, source := range sources {
-		output := newOutput(t)
-		if _, err := tool.Convert(t.Context(), accepted(t, source, "qcow2", diskSize), output, ConvertOptions{Target: TargetRaw}); err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if got, _ := os.ReadFile(output.Name()); !bytes.Equal(got, want) {
-			t.Errorf("%s: the bytes are not those of plain qemu-img", name)
+		for _, handOff := range []string{HandOffNBD, HandOffDescriptor} {
+			output := newOutput(t)
+			result, err := tool.Convert(t.Context(), accepted(t, source, "qcow2", diskSize), output, ConvertOptions{Target: TargetRaw, HandOff: handOff})
+			if err != nil {
+				t.Errorf("%s by %s: %v", name, handOff, err)
+				continue
+			}
+			if got, _ := os.ReadFile(output.Name()); !bytes.Equal(got, want) || result.HandOff != handOff {
+				t.Errorf("%s by %s, said to be %s: the bytes are not those of plain qemu-img", name, handOff, result.HandOff)
+			}
+			if at, err := source.Seek(0, io.SeekCurrent); err != nil || at != 7 {
+				t.Errorf("%s by %s: its position is %d, %v", name, handOff, at, err)
+			}
 		}
 	}
-	in, closeIn, err := readOnly(sources["private"])
+	in, err := readOnly(sources["private"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeIn()
+	defer in.Close()
 	if _, err := in.WriteString("x"); err == nil {
 		t.Error("the tool could write to its source")
 	}
@@ -251,7 +269,7 @@ func TestConvertRefused(t *testing.T) {
 	if _, err := full.WriteString("x"); err != nil {
 		t.Fatal(err)
 	}
-	changed := vetted.New(vetted.Facts{Format: "raw", Driver: "raw"}, source, goodFor(0))
+	changed := acceptedAs(t, goodFor(source, 0), source, "raw", 0)
 	for _, c := range []struct {
 		name   string
 		image  *vetted.Image
@@ -264,6 +282,9 @@ func TestConvertRefused(t *testing.T) {
 		{"changed", changed, newOutput(t), ConvertOptions{Target: TargetRaw}, errChanged},
 		{"no driver", accepted(t, source, "", 0), newOutput(t), ConvertOptions{Target: TargetRaw}, nil},
 		{"no target", image, newOutput(t), ConvertOptions{}, errors.ErrUnsupported},
+		{"another hand-off", image, newOutput(t), ConvertOptions{Target: TargetRaw, HandOff: "pipe"}, errors.ErrUnsupported},
+		{"a hand-off it cannot do", image, newOutput(t), ConvertOptions{Target: TargetRaw, HandOff: HandOffNBD}, errors.ErrUnsupported},
+		{"live, of a format", accepted(t, source, "qcow2", 0), newOutput(t), ConvertOptions{Target: TargetRaw, Live: true}, errors.ErrUnsupported},
 		{"another target", image, newOutput(t), ConvertOptions{Target: "vmdk"}, errors.ErrUnsupported},
 		{"raw, compressed", image, newOutput(t), ConvertOptions{Target: TargetRaw, Compress: CompressZlib}, errors.ErrUnsupported},
 		{"another compression", image, newOutput(t), ConvertOptions{Target: TargetQcow2, Compress: "lzma"}, errors.ErrUnsupported},
@@ -287,7 +308,7 @@ func TestConvertRefused(t *testing.T) {
 func TestConvertSourceChanged(t *testing.T) {
 	tool := fakeTool(t, "fake")
 	source := open(t, filepath.Join(t.TempDir(), "source"), os.O_CREATE|os.O_RDWR)
-	image := vetted.New(vetted.Facts{Format: "raw", Driver: "raw"}, source, goodFor(1))
+	image := acceptedAs(t, goodFor(source, 1), source, "raw", 0)
 	if _, err := tool.Convert(t.Context(), image, newOutput(t), ConvertOptions{Target: TargetRaw}); !errors.Is(err, errChanged) {
 		t.Errorf("got %v", err)
 	}
@@ -443,24 +464,6 @@ func TestConvertTwice(t *testing.T) {
 		}()
 	}
 	image.Close()
-}
-
-// TestLocked: an image that a writer has open is refused.
-func TestLocked(t *testing.T) {
-	tool := realTool(t)
-	path := newImage(t, "-f", "qcow2")
-	writer := open(t, path, os.O_RDWR)
-	// The lock qemu takes on an image it may write (block/file-posix.c: byte
-	// 100 and 201 up, here "write" of both).
-	lock := unix.Flock_t{Type: unix.F_RDLCK, Start: 100, Len: 4}
-	share := unix.Flock_t{Type: unix.F_RDLCK, Start: 201, Len: 1}
-	if err := errors.Join(unix.FcntlFlock(writer.Fd(), unix.F_OFD_SETLK, &lock), unix.FcntlFlock(writer.Fd(), unix.F_OFD_SETLK, &share)); err != nil {
-		t.Fatal(err)
-	}
-	_, err := tool.Convert(t.Context(), accepted(t, open(t, path, os.O_RDONLY), "qcow2", diskSize), newOutput(t), ConvertOptions{Target: TargetRaw})
-	if failed, ok := errors.AsType[*ToolError](err); !ok || !strings.Contains(failed.Stderr, "lock") {
-		t.Errorf("got %v", err)
-	}
 }
 
 // TestLayersAreReported: the tool is confined by every layer there is.

@@ -86,6 +86,18 @@ func (e *NoSpaceError) Hint() string {
 // Unwrap returns the errno.
 func (e *NoSpaceError) Unwrap() error { return e.Err }
 
+// A LockedError says that another program has the source open for writing, by
+// the locks that qemu takes.
+type LockedError struct{}
+
+// Error implements error.
+func (*LockedError) Error() string { return "in use: another program has locked it for writing" }
+
+// Hint says what to do about it.
+func (*LockedError) Hint() string {
+	return "end that program; or, for a raw image whose output may be of no one moment, take it live"
+}
+
 // newToolError tells from a result what went wrong.
 func newToolError(op string, r *confine.Result) *ToolError {
 	e := &ToolError{Tool: "qemu-img", Op: op, ExitCode: r.ExitCode, Signal: r.Signal, Stderr: string(r.Stderr), Limit: r.Limit}

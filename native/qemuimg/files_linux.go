@@ -3,45 +3,53 @@ package qemuimg
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// readOnly returns the file open for reading only: qemu-img is not to hold a
-// descriptor by which it could write to the source.
-func readOnly(f *os.File) (_ *os.File, closeIt func(), err error) {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return nil, nil, err
-	}
-	var again *os.File
-	var inner error
-	err = conn.Control(func(fd uintptr) {
-		var flags int
-		if flags, inner = unix.FcntlInt(fd, unix.F_GETFL, 0); inner != nil || flags&unix.O_ACCMODE == unix.O_RDONLY {
-			return
-		}
-		again, inner = os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+// readOnly opens a file again, for reading only. It must be closed.
+func readOnly(f *os.File) (again *os.File, err error) {
+	err = control(f, func(fd uintptr) (err error) {
+		again, err = os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+		return err
 	})
-	if err := errors.Join(err, inner); err != nil {
-		return nil, nil, fmt.Errorf("open %s for reading only: %w", f.Name(), err)
+	if err != nil {
+		return nil, fmt.Errorf("open %s for reading only: %w", f.Name(), err)
 	}
-	if again == nil {
-		return f, func() {}, nil
-	}
-	return again, func() { again.Close() }, nil
+	return again, nil
 }
 
-// stored returns the bytes of a file that are stored; what a device stores is
-// not known, and its size unknown to Stat: all of it, for the caller to cap.
-func stored(info os.FileInfo) int64 {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && info.Mode().IsRegular() {
+// writable tells whether something could be written by way of an open file.
+func writable(f *os.File) bool {
+	flags := 0
+	err := control(f, func(fd uintptr) (err error) {
+		flags, err = unix.FcntlInt(fd, unix.F_GETFL, 0)
+		return err
+	})
+	return err != nil || flags&unix.O_ACCMODE != unix.O_RDONLY
+}
+
+// control calls a function with the descriptor of an open file.
+func control(f *os.File, call func(fd uintptr) error) error {
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := conn.Control(func(fd uintptr) { inner = call(fd) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+// allocated returns the bytes of a regular file that are stored.
+func allocated(info os.FileInfo) int64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
 		return st.Blocks * 512 // stat(2): st_blocks is in units of 512 bytes
 	}
-	return math.MaxInt64
+	return info.Size()
 }
 
 // sizeError types the error of giving the output its size.

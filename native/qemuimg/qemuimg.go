@@ -1,20 +1,23 @@
 // Package qemuimg runs qemu-img, always confined.
 //
 // What it protects: the host from qemu-img, and qemu-img from anything the
-// verdict did not see. It takes vetted images only, and hands qemu-img open
-// files, never names; it names the driver of every image, so that nothing is
-// probed for a format; and it gives every call limits (package confine).
+// verdict did not see. It takes vetted images only, and serves them over a
+// connection (package nbd): qemu-img opens no image, and what was inspected
+// it reads as it was inspected. It names the driver of every image, so that
+// nothing is probed for a format; and it gives every call limits (package
+// confine).
 //
 // It promises that a job either succeeds or fails with an error: a tool that
 // was killed, ran into a limit or left the disk full is not a success, and
 // neither is a conversion whose source changed meanwhile. What a failed job
 // wrote is the caller's to discard.
 //
-// What it does not promise: that the source stays the same while qemu-img
-// reads it; it is checked before and after.
+// What it does not promise: anything about bytes of a source that were not
+// inspected and that its owner changes behind its modification time's back.
 package qemuimg
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +25,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/assay-dev/assay/native/confine"
@@ -67,6 +72,7 @@ type Config struct {
 type Tool struct {
 	path    string
 	version Version
+	nbd     bool // it has the driver that reads over a connection
 	config  Config
 }
 
@@ -99,7 +105,7 @@ func (e *NotFoundError) Unwrap() error { return e.Reason }
 // Is reports whether target is errors.ErrUnsupported.
 func (e *NotFoundError) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// Find looks for qemu-img and asks it for its version. The error is a
+// Find looks for qemu-img and asks it for its version and drivers. The error is a
 // *NotFoundError if there is none, or none new enough; it is a *ToolError if
 // it cannot be asked, and a *confine.LayerError if it cannot be confined.
 func Find(ctx context.Context, c Config) (*Tool, error) {
@@ -115,21 +121,44 @@ func Find(ctx context.Context, c Config) (*Tool, error) {
 		return nil, &NotFoundError{Path: name, Reason: err}
 	}
 	t := &Tool{path: path, config: c}
-	result, err := t.run(ctx, "version", job{args: []string{"--version"}, limits: QuickLimits()})
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-		return nil, &NotFoundError{Path: path, Reason: err}
-	}
+	help, err := t.ask(ctx, "help")
 	if err != nil {
 		return nil, err
 	}
-	t.version, err = parseVersion(result.Stdout)
-	if err != nil {
-		return nil, &NotFoundError{Path: path, Reason: err}
+	t.nbd = hasDriver(help, "nbd")
+	// Most versions begin their help with it too.
+	if t.version, err = parseVersion(help); err != nil {
+		answer, err := t.ask(ctx, "version")
+		if err != nil {
+			return nil, err
+		}
+		if t.version, err = parseVersion(answer); err != nil {
+			return nil, &NotFoundError{Path: path, Reason: err}
+		}
 	}
 	if t.version.Less(minimum) {
 		return nil, &NotFoundError{Path: path, Reason: fmt.Errorf("version %v is older than %v", t.version, minimum)}
 	}
 	return t, nil
+}
+
+// ask returns the answer to a question about the program itself.
+func (t *Tool) ask(ctx context.Context, what string) ([]byte, error) {
+	result, err := t.run(ctx, what, job{args: []string{"--" + what}, limits: QuickLimits()})
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		return nil, &NotFoundError{Path: t.path, Reason: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result.Stdout, nil
+}
+
+// hasDriver tells from the answer to --help whether a driver is there: the
+// names of all stand in a list at its end.
+func hasDriver(answer []byte, driver string) bool {
+	_, list, found := bytes.Cut(answer, []byte("formats:"))
+	return found && slices.Contains(strings.Fields(string(list)), driver)
 }
 
 // versionLine is how qemu-img begins its answer to --version; distributions

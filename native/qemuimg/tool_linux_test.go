@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,7 +44,7 @@ func withFakes(m *testing.M) int {
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "fake"), "./testdata/fake")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
-	for _, name := range []string{"old", "odd", "mute", "hang", "spin", "killed", "full", "quota", "hostile"} {
+	for _, name := range []string{"old", "odd", "mute", "hang", "spin", "killed", "full", "quota", "hostile", "liar", "deaf"} {
 		if err == nil {
 			err = os.Link(filepath.Join(dir, "fake"), filepath.Join(dir, name))
 		}
@@ -104,28 +105,54 @@ func realTool(t *testing.T) *Tool {
 	return tool
 }
 
+// combined runs a tool without confinement and returns what it says.
+func combined(name string, args ...string) (string, error) {
+	out, err := exec.Command(name, args...).CombinedOutput()
+	return string(out), err
+}
+
 // plain runs a tool without confinement, as the reference.
 func plain(t *testing.T, name string, args ...string) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	out, err := combined(name, args...)
 	if err != nil {
 		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
 	}
 }
 
-// A checker is that of a source which changes after some checks.
-type checker struct{ good atomic.Int64 }
+// A content is that of a source which changes after some checks.
+type content struct {
+	source io.ReaderAt
+	good   atomic.Int64
+	// head is what was inspected, from the first byte on. It is served from
+	// here, or not at all if gone is set.
+	head []byte
+	gone error
+}
 
-// goodFor returns a checker that finds the source unchanged this many times.
-func goodFor(checks int64) *checker {
-	c := &checker{}
+// goodFor returns a content that finds the source unchanged this many times.
+func goodFor(source io.ReaderAt, checks int64) *content {
+	c := &content{source: source}
 	c.good.Store(checks)
 	return c
 }
 
 var errChanged = errors.New("the source has changed")
 
-func (c *checker) Check() error {
+func (c *content) Source() io.ReaderAt { return c.source }
+
+func (c *content) Next(off int64) (start, end int64) {
+	if off >= int64(len(c.head)) {
+		return 0, 0
+	}
+	return 0, int64(len(c.head))
+}
+
+func (c *content) ReadAt(p []byte, off int64) (int, error) { return copy(p, c.head[off:]), c.gone }
+
+func (c *content) Begin() (end func() error, err error) { return c.check, c.check() }
+
+func (c *content) check() error {
 	if c.good.Add(-1) < 0 {
 		return errChanged
 	}
@@ -135,12 +162,20 @@ func (c *checker) Check() error {
 // accepted returns a file as an image that was vetted, and stays what it is.
 func accepted(t *testing.T, f *os.File, driver string, virtual int64) *vetted.Image {
 	t.Helper()
-	info, err := f.Stat()
+	return acceptedAs(t, goodFor(f, 1<<20), f, driver, virtual)
+}
+
+// acceptedAs is accepted, with the content given.
+func acceptedAs(t *testing.T, c *content, f *os.File, driver string, virtual int64) *vetted.Image {
+	t.Helper()
+	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	facts := vetted.Facts{Format: driver, Driver: driver, Size: info.Size(), VirtualSize: virtual}
-	return vetted.New(facts, f, goodFor(1<<20))
+	if _, err := f.Seek(7, io.SeekStart); err != nil { // for the tests of its position
+		t.Fatal(err)
+	}
+	return vetted.New(vetted.Facts{Format: driver, Driver: driver, Size: size, VirtualSize: virtual}, c)
 }
 
 // open opens a file until the test ends.

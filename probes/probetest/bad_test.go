@@ -1,12 +1,14 @@
 package probetest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/assay-dev/assay/hostfuncs"
@@ -136,13 +138,28 @@ func TestGoodProbePasses(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, o Options, wasm []byte) *Result {
+// newKit opens a kit that is closed with the test and those it started.
+func newKit(t *testing.T, o Options) *Kit {
 	t.Helper()
 	kit, err := New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer kit.Close(t.Context())
+	t.Cleanup(func() {
+		if err := kit.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return kit
+}
+
+func check(t *testing.T, o Options, wasm []byte) *Result {
+	t.Helper()
+	return checkIn(t, newKit(t, o), wasm)
+}
+
+func checkIn(t *testing.T, kit *Kit, wasm []byte) *Result {
+	t.Helper()
 	result, err := kit.Check(t.Context(), wasm, miniVector())
 	if err != nil {
 		t.Fatal(err)
@@ -153,11 +170,13 @@ func check(t *testing.T, o Options, wasm []byte) *Result {
 // Each bad probe is caught, by the message of what is wrong with it, and the
 // input that comes along shows it again.
 func TestBadProbesAreCaught(t *testing.T) {
-	messages := map[string]string{}
+	kit := newKit(t, Options{})
+	var messages sync.Map
 	for _, b := range bad {
 		t.Run(b.name, func(t *testing.T) {
+			t.Parallel()
 			wasm := b.probe.build()
-			result := check(t, Options{}, wasm)
+			result := checkIn(t, kit, wasm)
 			i := slices.IndexFunc(result.Problems, func(p Problem) bool {
 				return p.Check == b.check && strings.Contains(p.Message, b.message)
 			})
@@ -168,15 +187,14 @@ func TestBadProbesAreCaught(t *testing.T) {
 			if p.Fix == "" || p.Message != strings.TrimSpace(p.Message) {
 				t.Errorf("problem %+v", p)
 			}
-			if other := messages[p.Message]; other != "" {
+			if other, there := messages.LoadOrStore(p.Message, b.name); there {
 				t.Errorf("%q has the same message", other)
 			}
-			messages[p.Message] = b.name
 			if (p.Vector == nil) != b.alone {
 				t.Fatalf("vector %v", p.Vector)
 			}
 			if p.Vector != nil {
-				shows(t, wasm, p)
+				shows(t, kit, wasm, p)
 			}
 		})
 	}
@@ -205,17 +223,12 @@ func TestChecksAreCovered(t *testing.T) {
 }
 
 // shows runs the input of a problem as it would be saved.
-func shows(t *testing.T, wasm []byte, p Problem) {
+func shows(t *testing.T, kit *Kit, wasm []byte, p Problem) {
 	t.Helper()
 	v, err := ParseVector(p.Vector.Encode())
 	if err != nil {
 		t.Fatal(err)
 	}
-	kit, err := New(t.Context(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer kit.Close(t.Context())
 	probe, err := kit.Open(wasm)
 	if err != nil {
 		t.Fatal(err)

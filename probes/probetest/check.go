@@ -1,6 +1,7 @@
 package probetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -165,8 +166,11 @@ type specimen struct {
 	valid bool // of the module's format, and nothing is wrong with it
 }
 
+// vector returns the specimen as one; its content is the caller's to change.
 func (s specimen) vector(problem string) *Vector {
-	return &Vector{Comment: []string{s.name, problem}, Input: s.Input}
+	v := &Vector{Comment: []string{s.name, problem}, Input: s.Input}
+	v.Content = bytes.Clone(v.Content)
+	return v
 }
 
 func (c *checker) problem(check CheckName, s *specimen, fix, format string, args ...any) {

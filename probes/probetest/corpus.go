@@ -17,6 +17,9 @@ const (
 	// large one may be, in bytes.
 	maxBases = 4
 	maxBase  = 4 << 20
+	// maxForeign is how much there is of each other format, in bytes: all of
+	// it, but for formats whose images are large.
+	maxForeign = 16 << 20
 )
 
 // checkOwn looks at the generated images of the module's own format.
@@ -139,11 +142,13 @@ func (c *checker) checkForeign() {
 			c.foreign(&none[i])
 		}
 	}
+	seen := map[string]int{}
 	for _, image := range images.All() {
-		if image.WantFormat == c.manifest.Format || c.over() {
+		if image.WantFormat == c.manifest.Format || seen[image.WantFormat] > maxForeign || c.over() {
 			continue
 		}
 		s := specimen{name: image.Name + ", " + image.WantFormat, Input: Input{Content: image.Build()}}
+		seen[image.WantFormat] += len(s.Content)
 		r := c.look(&s)
 		if r != nil && r.Outcome != hostfuncs.NoMatch && !c.mayBeBoth(&s, image) {
 			c.foreign(&s)
@@ -163,15 +168,8 @@ func (c *checker) mayBeBoth(s *specimen, image images.Case) bool {
 	if image.WantFormat == string(engine.Ambiguous) {
 		return true
 	}
-	shipped, err := c.kit.shipped()
-	if err != nil {
-		c.err = err
-		return true
-	}
-	report, err := shipped.Inspect(c.ctx, engine.ReaderAt(bytes.NewReader(s.Content), int64(len(s.Content))),
-		engine.Claim(engine.Format(image.Claim)))
-	if err != nil {
-		c.err = err
+	report := c.inspect(s, engine.Format(image.Claim))
+	if report == nil {
 		return true
 	}
 	for _, m := range report.Matches {
@@ -180,6 +178,27 @@ func (c *checker) mayBeBoth(s *specimen, image images.Case) bool {
 		}
 	}
 	return false
+}
+
+// isOther tells whether the shipped probes find something else than this format
+// in an image: what has its magic in common with another may be that.
+func (c *checker) isOther(s *specimen) bool {
+	report := c.inspect(s, "")
+	return report != nil && report.Format != engine.Raw && string(report.Format) != c.manifest.Format
+}
+
+// inspect looks at an image with the shipped probes; nil when it cannot.
+func (c *checker) inspect(s *specimen, claim engine.Format) *engine.Report {
+	shipped, err := c.kit.shipped()
+	if err == nil {
+		var report *engine.Report
+		report, err = shipped.Inspect(c.ctx, engine.ReaderAt(bytes.NewReader(s.Content), int64(len(s.Content))), engine.Claim(claim))
+		if err == nil {
+			return report
+		}
+	}
+	c.err = err
+	return nil
 }
 
 // checkStream looks at a stream of the image: nothing may be said of what has

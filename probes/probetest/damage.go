@@ -10,7 +10,7 @@ import (
 
 const (
 	// maxDamages is how many damaged images there are of one base, fewer when
-	// they take more than maxFuel, but minDamages in any case. When there could
+	// they take more than about maxFuel, but minDamages in any case. When there could
 	// be more, they are spread evenly. A check of a typical module then takes
 	// less than a second.
 	maxDamages = 3000
@@ -19,8 +19,7 @@ const (
 	// everyCut is up to where the first image is cut at every byte.
 	everyCut = 4096
 	// everyByte is up to where every byte is damaged. Behind it bytes are
-	// skipped that make no difference even when sixteen of them change at a
-	// time.
+	// skipped that make no difference when those around them change as well.
 	everyByte = 128
 	// steadyEvery is how many damaged images there are between two that are
 	// looked at in every engine and memory.
@@ -79,18 +78,31 @@ func (c *checker) checkSizes(base *specimen) {
 	c.look(&half)
 }
 
-// checkCuts cuts an image: at every byte of the head or at one of 61, which
-// comes to all places within a field, and at sectors.
-func (c *checker) checkCuts(base *specimen, every bool) {
-	strong := magic(c.manifest)
-	for n := 0; n < len(base.Content) && !c.over(); n++ {
+// cuts lists where an image is cut: at every byte of the head, or, when it is
+// not the first or a run takes long, at every byte of its start and then at one
+// of 61, which comes to all places within a field; and at sectors.
+func (c *checker) cuts(base *specimen, first bool) []int {
+	every := everyByte
+	if first {
+		every = min(everyCut, c.affordable(base, everyCut))
+	}
+	var all []int
+	for n := range len(base.Content) {
 		switch {
-		case n == len(base.Content)-1:
-		case n < everyCut && (every || n%61 == 0):
-		case n < 16*everyCut && n%512 == 0:
-		case n%everyCut == 0:
-		default:
-			continue
+		case n == len(base.Content)-1, n < every, n < everyCut && n%61 == 0,
+			n < 16*everyCut && n%512 == 0, n%(16*everyCut) == 0:
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// checkCuts cuts an image.
+func (c *checker) checkCuts(base *specimen, first bool) {
+	strong := magic(c.manifest)
+	for _, n := range c.cuts(base, first) {
+		if c.over() {
+			return
 		}
 		s := *base
 		s.valid, s.Content = false, base.Content[:n]
@@ -99,7 +111,7 @@ func (c *checker) checkCuts(base *specimen, every bool) {
 		if r == nil {
 			continue
 		}
-		if r.Outcome == hostfuncs.NoMatch && strong.Matches(s.Content, nil) {
+		if r.Outcome == hostfuncs.NoMatch && strong.Matches(s.Content, nil) && !c.isOther(&s) {
 			c.problem(CheckCut, &s, "return 2 when the magic is there and the file ends too early", "%s: is not matched, although its magic is there", s.name)
 		}
 		if n%steadyEvery == 0 {
@@ -132,43 +144,37 @@ func (d damage) apply(image []byte, size uint64) (name string, ok bool) {
 	return fmt.Sprintf("field of %d bytes at %d changed from %#x to %#x", n, d.at, was, v), v != was
 }
 
+// affordable returns how many runs over images like base there may be, of n.
+func (c *checker) affordable(base *specimen, n int) int {
+	fuel := int64(1)
+	if r := c.look(base); r != nil {
+		fuel += r.Spent.Fuel
+	}
+	return c.kit.effort * int(max(minDamages, min(int64(n), maxFuel/fuel)))
+}
+
 // checkBytes damages the head of an image byte by byte and field by field.
 func (c *checker) checkBytes(base *specimen) {
 	all := c.damages(base)
-	count := c.kit.effort * int(max(minDamages, min(maxDamages, maxFuel/(c.fuel(base)+1))))
+	count := c.affordable(base, maxDamages)
 	step := max(1, (len(all)+count-1)/count)
-	image := bytes.Clone(base.Content)
+	image := bytes.Clone(base.Content) // changed and restored in place
 	for i := 0; i < len(all) && !c.over(); i += step {
-		copy(image, base.Content)
-		s := *base
-		s.valid, s.Content = false, image
-		change, ok := all[i].apply(image, uint64(len(image)))
-		if !ok {
-			continue
-		}
-		s.name = base.name + ", " + change
-		if i%8 == 0 {
-			s.Depth = hostfuncs.DepthDeep
-		}
-		problems := len(c.Problems)
-		r := c.look(&s)
-		if r != nil && i/step%steadyEvery == 0 {
-			c.steady(&s, r)
-		}
-		for ; problems < len(c.Problems); problems++ {
-			if v := c.Problems[problems].Vector; v != nil {
-				v.Content = bytes.Clone(v.Content) // the next change is made in place
+		d := all[i]
+		if change, ok := d.apply(image, uint64(len(image))); ok {
+			s := *base
+			s.valid, s.Content = false, image
+			s.name = base.name + ", " + change
+			if i%8 == 0 {
+				s.Depth = hostfuncs.DepthDeep
+			}
+			if r := c.look(&s); r != nil && i/step%steadyEvery == 0 {
+				c.steady(&s, r)
 			}
 		}
+		end := min(d.at+8, len(image))
+		copy(image[d.at:end], base.Content[d.at:end])
 	}
-}
-
-// fuel returns what a header run over a base spends.
-func (c *checker) fuel(base *specimen) int64 {
-	if r := c.look(base); r != nil {
-		return r.Spent.Fuel
-	}
-	return 0
 }
 
 // damages lists the changes of the bytes that the module looks at.
@@ -197,29 +203,38 @@ func (c *checker) damages(base *specimen) []damage {
 	return all
 }
 
-// liveBlock is the number of bytes that are tried together.
-const liveBlock = 16
+// liveBlock is the number of bytes that are tried together, after liveBlocks
+// of them.
+const (
+	liveBlock  = 16
+	liveBlocks = 16
+)
 
 // live tells which blocks of the head make a difference to a header run.
 func (c *checker) live(base *specimen, head int) []bool {
 	live := make([]bool, head/liveBlock+1)
 	normal := c.look(base)
-	image := bytes.Clone(base.Content)
-	for at := 0; at < head && !c.over(); at += liveBlock {
-		if at < everyByte {
-			live[at/liveBlock] = true
-			continue
-		}
-		block := image[at:min(at+liveBlock, head)]
-		for i := range block {
-			block[i] ^= 0xff
+	image := bytes.Clone(base.Content) // changed and restored in place
+	differs := func(from, to int) bool {
+		to = min(to, head)
+		for i := from; i < to; i++ {
+			image[i] ^= 0xff
 		}
 		s := *base
-		s.valid, s.Content = false, bytes.Clone(image)
-		s.name = fmt.Sprintf("%s, %d bytes at %d inverted", base.name, len(block), at)
+		s.valid, s.Content = false, image
+		s.name = fmt.Sprintf("%s, %d bytes at %d inverted", base.name, to-from, from)
 		r := c.look(&s)
-		live[at/liveBlock] = r == nil || normal == nil || normal.differs(r) != ""
-		copy(block, base.Content[at:])
+		copy(image[from:to], base.Content[from:to])
+		return r == nil || normal == nil || normal.differs(r) != ""
+	}
+	const many = liveBlock * liveBlocks
+	for at := 0; at < head && !c.over(); at += many {
+		if at >= everyByte && !differs(at, at+many) {
+			continue
+		}
+		for block := at; block < min(at+many, head); block += liveBlock {
+			live[block/liveBlock] = block < everyByte || differs(block, block+liveBlock)
+		}
 	}
 	return live
 }

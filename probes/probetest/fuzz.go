@@ -38,9 +38,10 @@ func Fuzz(f *testing.F, config *engine.Config, format engine.Format, seeds ...[]
 		}
 	})
 	bases := fuzzBases(format, seeds)
-	for i := range min(len(bases), 256) {
+	step := (len(bases) + maxSeeds - 1) / maxSeeds
+	for i := 0; i < min(len(bases), 256); i += step {
 		f.Add([]byte{byte(i)})
-		if i >= editedSeeds {
+		if i >= step*editedSeeds {
 			continue
 		}
 		// Some edits, to be varied.
@@ -62,9 +63,12 @@ func Fuzz(f *testing.F, config *engine.Config, format engine.Format, seeds ...[]
 	})
 }
 
-// editedSeeds is how many bases there are seeds with edits of: seeds are run
-// by every test.
-const editedSeeds = 16
+// Seeds are run by every test, so there are few: maxSeeds bases as they are,
+// and editedSeeds with edits. Scripts reach the other bases.
+const (
+	maxSeeds    = 48
+	editedSeeds = 8
+)
 
 // foreignBases is how many images of other formats there are to graft from.
 const foreignBases = 8

@@ -4,7 +4,13 @@ package probetest
 
 import "testing"
 
+func FuzzInspectBochs(f *testing.F) { Fuzz(f, nil, "bochs") }
+
 func FuzzInspectBzip2(f *testing.F) { Fuzz(f, nil, "bzip2") }
+
+func FuzzInspectCloop(f *testing.F) { Fuzz(f, nil, "cloop") }
+
+func FuzzInspectDmg(f *testing.F) { Fuzz(f, nil, "dmg") }
 
 func FuzzInspectGpt(f *testing.F) { Fuzz(f, nil, "gpt") }
 
@@ -39,6 +45,8 @@ func FuzzInspectVdi(f *testing.F) { Fuzz(f, nil, "vdi") }
 func FuzzInspectVhd(f *testing.F) { Fuzz(f, nil, "vhd") }
 
 func FuzzInspectVhdx(f *testing.F) { Fuzz(f, nil, "vhdx") }
+
+func FuzzInspectVmdk(f *testing.F) { Fuzz(f, nil, "vmdk") }
 
 func FuzzInspectXz(f *testing.F) { Fuzz(f, nil, "xz") }
 

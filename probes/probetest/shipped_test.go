@@ -1,7 +1,6 @@
 package probetest
 
 import (
-	"context"
 	"testing"
 
 	"github.com/assay-dev/assay/probes"
@@ -9,11 +8,7 @@ import (
 
 // Every shipped probe passes the check that other probes are asked to pass.
 func TestShippedProbesPass(t *testing.T) {
-	kit, err := New(t.Context(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { kit.Close(context.Background()) })
+	kit := newKit(t, Options{})
 	shipped, err := probes.Shipped()
 	if err != nil {
 		t.Fatal(err)

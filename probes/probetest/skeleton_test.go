@@ -39,11 +39,7 @@ func TestSkeletons(t *testing.T) {
 			}
 			vectors := os.DirFS(filepath.Join(dir, "testdata"))
 			TestVectors(t, wasm, vectors)
-			kit, err := New(t.Context(), Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer kit.Close(t.Context())
+			kit := newKit(t, Options{})
 			own, err := ReadVectors(vectors)
 			if err != nil {
 				t.Fatal(err)

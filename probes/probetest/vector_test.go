@@ -1,6 +1,7 @@
 package probetest
 
 import (
+	"bytes"
 	"reflect"
 	"strings"
 	"testing"
@@ -75,11 +76,7 @@ func TestParseVectorErrors(t *testing.T) {
 // shippedProbe opens a shipped probe in a kit that is closed with the test.
 func shippedProbe(t *testing.T, name string) *Probe {
 	t.Helper()
-	kit, err := New(t.Context(), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { kit.Close(t.Context()) })
+	kit := newKit(t, Options{})
 	shipped, err := probes.Shipped()
 	if err != nil {
 		t.Fatal(err)
@@ -138,5 +135,25 @@ func TestTestVectors(t *testing.T) {
 		"valid.vector":         {Data: miniVector().Encode()},
 		"cut/here.vector":      {Data: []byte("expect: malformed\n\nMINI")},
 		"cut/not-a-vector.txt": {Data: []byte("text")},
+	})
+}
+
+// FuzzParseVector: whatever is read as a vector is the same when it was written
+// and read again.
+func FuzzParseVector(f *testing.F) {
+	f.Add(miniVector().Encode())
+	f.Add([]byte("expect: reject\nfinding: none\nsize: unknown\nbudget: reads 3\nbody: hex\n\n0x10: 00 ff\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		v, err := ParseVector(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseVector(v.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(v.Encode(), again.Encode()) {
+			t.Errorf("%q\nbecomes %q", v.Encode(), again.Encode())
+		}
 	})
 }

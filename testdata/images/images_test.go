@@ -58,6 +58,7 @@ var sizeOf = map[string]func(image []byte) uint64{
 	"parallels": func(b []byte) uint64 { return 512 * binary.LittleEndian.Uint64(b[prlSectors.Offset:]) },
 	"vdi":       func(b []byte) uint64 { return (binary.LittleEndian.Uint64(b[vdiCbDisk.Offset:]) + 511) &^ 511 },
 	"vhdx":      func(b []byte) uint64 { return binary.LittleEndian.Uint64(b[vhdxItems+8:]) },
+	"vmdk":      vmdkVirtual,
 }
 
 // program returns the path of a program, or skips the test without it.

@@ -16,6 +16,10 @@ func main() {
 		fmt.Println("qemu-img version 9.1.0")
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "--help" {
+		fmt.Println("Supported formats: file qcow2 raw")
+		return
+	}
 	out := os.NewFile(4, "output")
 	var err error
 	switch filepath.Base(os.Args[0]) {

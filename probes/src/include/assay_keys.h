@@ -78,6 +78,56 @@
 #define ASSAY_GPT_NO_PROTECTIVE_MBR 0x0359 /* finding: section 5.2.3: the first block has no entry of type ee */
 #define ASSAY_GPT_HYBRID_MBR 0x035a /* finding: section 5.2.3: readers of the MBR and of the GPT see different disks */
 
+#define ASSAY_VMDK_CREATE_TYPE 0x0400 /* text: createType of the descriptor; of COWD and seSparse extents, which have none, vmfsSparse and seSparse */
+#define ASSAY_VMDK_SELF_EXTENT 0x0401 /* text: file name in the one extent line that describes the file itself */
+#define ASSAY_VMDK_VERSION 0x0402 /* number: header field version */
+#define ASSAY_VMDK_EXTENTS 0x0403 /* number: extent lines of the descriptor, the one of the file itself included */
+#define ASSAY_VMDK_DESCRIPTOR_BYTES 0x0404 /* number: size of the descriptor, in bytes: header field descriptorSize, or the text of a file that is one */
+#define ASSAY_VMDK_GRAIN_BYTES 0x0405 /* number: header field grainSize, in bytes */
+#define ASSAY_VMDK_GRAIN_DIRECTORY_BYTES 0x0406 /* number: size of the grain directory that the capacity needs, in bytes */
+#define ASSAY_VMDK_COMPRESSED 0x0407 /* flag: grains are compressed (compressAlgorithm is 1) */
+#define ASSAY_VMDK_FOOTER 0x0408 /* flag: the grain directory is found by the footer (gdOffset is ffffffffffffffff) */
+#define ASSAY_VMDK_EXTENT 0x0440 /* reference: section Extent Descriptions: an extent line, whatever its access and type, that does not describe the file itself */
+#define ASSAY_VMDK_READ_ONLY_EXTENT 0x0441 /* reference: the one extent line would describe the file itself, but its access is RDONLY: what the exports of VMware's tools have */
+#define ASSAY_VMDK_PARENT 0x0442 /* reference: section The Descriptor File: parentFileNameHint, wherever it stands in the text; a COWD header's parent; any other key that names a parent */
+#define ASSAY_VMDK_PARENT_CID 0x0443 /* reference: parentCID is there and not ffffffff */
+#define ASSAY_VMDK_SIDE_FILE 0x0444 /* reference: a key that names a file: changeTrackPath, a digest, sidecars, an object's URI */
+#define ASSAY_VMDK_HEADER_CUT 0x0450 /* finding: the file is shorter than its header */
+#define ASSAY_VMDK_WRONG_ENDIAN 0x0451 /* finding: no reader takes it, some tool may */
+#define ASSAY_VMDK_UNKNOWN_VERSION 0x0452 /* finding: header field version */
+#define ASSAY_VMDK_CAPACITY 0x0453 /* finding: header field capacity of a file that no descriptor spreads over others */
+#define ASSAY_VMDK_GRAIN_SIZE 0x0454 /* finding: header field grainSize */
+#define ASSAY_VMDK_GRAIN_TABLE_SIZE 0x0455 /* finding: header field numGTEsPerGT */
+#define ASSAY_VMDK_DIRECTORY_OFFSET 0x0456 /* finding: header fields gdOffset and, when it is used, rgdOffset: not 0, not over the header or the descriptor, in reach of a file offset */
+#define ASSAY_VMDK_DESCRIPTOR_OFFSET 0x0457 /* finding: header fields descriptorOffset and descriptorSize: readers look at sector 1 whatever they say */
+#define ASSAY_VMDK_COMPRESSION 0x0458 /* finding: header fields compressAlgorithm and flags (bits 16 and 17): 1 and both set if and only if createType is streamOptimized */
+#define ASSAY_VMDK_ZEROED_GRAINS 0x0459 /* finding: header field flags, bit 2 */
+#define ASSAY_VMDK_LINE_ENDS 0x045a /* finding: header fields singleEndLineChar to doubleEndLineChar2, when bit 0 of flags is set */
+#define ASSAY_VMDK_INCOMPLETE 0x045b /* finding: metadata, or a grain that is in use, lies behind the end of the file; the place is what points there */
+#define ASSAY_VMDK_OVERLAP 0x045c /* finding: header, descriptor, grain directories, grain tables and grains share no sectors */
+#define ASSAY_VMDK_FOOTER_MISSING 0x045d /* finding: section Stream-Optimized Compressed Sparse Extents: footer marker, footer, end-of-stream marker */
+#define ASSAY_VMDK_FOOTER_DIFFERS 0x045e /* finding: the footer is a copy of the header but for gdOffset and rgdOffset */
+#define ASSAY_VMDK_REDUNDANT_TABLES 0x045f /* finding: section Grain Directory and Grain Tables (deep) */
+#define ASSAY_VMDK_GRAIN_MARKER 0x0460 /* finding: section Stream-Optimized Compressed Sparse Extents: fields lba and size of a grain marker (deep) */
+#define ASSAY_VMDK_METADATA_MARKER 0x0461 /* finding: metadata markers before grain directory and grain tables of a file with a footer (deep) */
+#define ASSAY_VMDK_DESCRIPTOR_LINES 0x0466 /* finding: a line that is not blank or a comment counts as eight; what is behind the last one is not known */
+#define ASSAY_VMDK_DESCRIPTOR_SIZE 0x0467 /* finding: header field descriptorSize, or the text of a file that is a descriptor */
+#define ASSAY_VMDK_DESCRIPTOR_MISSING 0x0468 /* finding: header field descriptorOffset or descriptorSize is 0, or there is no text */
+#define ASSAY_VMDK_DESCRIPTOR_START 0x0469 /* finding: a byte order mark, blank lines, or something else before "# Disk DescriptorFile" */
+#define ASSAY_VMDK_DESCRIPTOR_ENCODING 0x046a /* finding: UTF-16, which some readers take and some do not see */
+#define ASSAY_VMDK_DESCRIPTOR_TEXT 0x046b /* finding: a control character, or a CR without LF, at which readers split lines differently */
+#define ASSAY_VMDK_DESCRIPTOR_LINE 0x046c /* finding: section The Descriptor File */
+#define ASSAY_VMDK_DESCRIPTOR_KEY 0x046d /* finding: some readers compare ignoring case, some do not; some search for a key anywhere in the text */
+#define ASSAY_VMDK_DESCRIPTOR_DUPLICATE 0x046e /* finding: createType, CID, parentCID, parentFileNameHint, version or encoding: readers differ in which they take */
+#define ASSAY_VMDK_DESCRIPTOR_HIDDEN 0x046f /* finding: an extent or a key behind the first NUL byte, or behind descriptorSize and before the end of the 20 sectors that readers take */
+#define ASSAY_VMDK_CREATE_TYPE_MISSING 0x0470 /* finding: section The Descriptor File */
+#define ASSAY_VMDK_DESCRIPTOR_ONLY 0x0480 /* finding: a file that is only a descriptor, or a header of capacity 0 with one */
+#define ASSAY_VMDK_COWD 0x0481 /* finding: section ESX Server Sparse Extents of version 1.1 */
+#define ASSAY_VMDK_SESPARSE 0x0482 /* finding: the constant header of qemu's driver */
+#define ASSAY_VMDK_UNKNOWN_FLAGS 0x0483 /* finding: header field flags, bits other than 0, 1, 2, 16 and 17 */
+#define ASSAY_VMDK_DIRTY 0x0484 /* finding: header field uncleanShutdown is not 0 */
+#define ASSAY_VMDK_ENCRYPTED 0x0485 /* finding: a key that starts with encryption, or ddb.encryption */
+
 #define ASSAY_VHD_DISK_TYPE 0x0500 /* number: footer field Disk Type: 2 fixed, 3 dynamic, 4 differencing */
 #define ASSAY_VHD_CURRENT_SIZE 0x0501 /* number: footer field Current Size, in bytes */
 #define ASSAY_VHD_ORIGINAL_SIZE 0x0502 /* number: footer field Original Size, in bytes */

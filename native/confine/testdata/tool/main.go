@@ -56,6 +56,17 @@ var actions = map[string]func(string) error{
 		_, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 		return err
 	},
+	// A message over a descriptor, and whatever comes back.
+	"message": func(fd string) error {
+		n, _ := strconv.Atoi(fd)
+		if err := unix.Sendmsg(n, []byte("hello"), nil, nil, 0); err != nil {
+			return err
+		}
+		p := make([]byte, 16)
+		got, _, _, _, err := unix.Recvmsg(n, p, nil, 0)
+		fmt.Printf("%s ", p[:max(got, 0)])
+		return err
+	},
 	"connect": func(port string) error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 		if err != nil {

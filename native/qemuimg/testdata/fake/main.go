@@ -25,7 +25,20 @@ func main() {
 		}
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "--help" {
+		fmt.Println("usage\n\nSupported formats: file qcow2 raw")
+		if name == "liar" || name == "deaf" {
+			fmt.Println("  nbd")
+		}
+		return
+	}
 	switch name {
+	case "liar": // says that it succeeded, and has asked for nothing
+	case "deaf":
+		// It asks, and hears no answer. The connection is descriptor 3.
+		greeting := make([]byte, 18)
+		syscall.Read(3, greeting)
+		time.Sleep(time.Hour)
 	case "hang":
 		time.Sleep(time.Hour)
 	case "spin":

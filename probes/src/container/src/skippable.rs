@@ -18,7 +18,7 @@ pub enum Next {
     End,
     /// The file ends inside a frame, or has more of them than are skipped.
     Broken,
-    /// It has not arrived, or is no frame at all.
+    /// It has not arrived, or is shorter than a magic.
     Unknown,
 }
 
@@ -30,8 +30,9 @@ pub fn skip(image: &mut Image) -> Next {
         match (head, image.size()) {
             (Some(magic), _) if magic & MASK != MAGIC => return Next::Frame(magic, at),
             (Some(_), _) => (),
-            (None, size) if at == 0 || size.is_none() => return Next::Unknown,
-            (None, size) => return if size == Some(at) { Next::End } else { Next::Broken },
+            (None, None) => return Next::Unknown,
+            (None, Some(_)) if at == 0 => return Next::Unknown,
+            (None, Some(size)) => return if at == size { Next::End } else { Next::Broken },
         }
         let length = image.bytes(at + 4, 4).and_then(|b| b.le32(0));
         // At most MAX * 2^32.

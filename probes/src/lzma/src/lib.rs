@@ -44,8 +44,9 @@ pub fn run(image: &mut Image, report: &mut Report) -> Outcome {
 
 fn check(head: &[u8]) -> Option<Header> {
     let (properties, dictionary, size) = (head.u8(0)?, head.le32(1)?, head.le64(5)?);
-    // Unusual properties are believed only with a size that is like a magic.
-    let usual = properties == USUAL || (properties < PROPERTIES && size == UNKNOWN);
+    // Unusual properties are believed only with a size that is like a magic,
+    // and the zero behind it.
+    let usual = properties == USUAL || (properties < PROPERTIES && size == UNKNOWN && head.len() > LENGTH as usize);
     if !usual || !is_dictionary(dictionary) || !is_start(head.get(LENGTH as usize..).unwrap_or_default()) {
         return None;
     }
@@ -56,8 +57,7 @@ fn check(head: &[u8]) -> Option<Header> {
 /// dictionary is empty, a literal, which is a bit of 0 at even odds. Where
 /// there is no data at all it is the marker of the end.
 fn is_start(data: &[u8]) -> bool {
-    const NOTHING: [u8; 4] = [0, 0x83, 0xff, 0xfb];
-    matches!(data, [] | [0] | [0, 0..=0x7f, ..]) || NOTHING.starts_with(data.get(..4).unwrap_or(data))
+    matches!(data, [] | [0] | [0, 0..=0x7f, ..] | [0, 0x83] | [0, 0x83, 0xff] | [0, 0x83, 0xff, 0xfb, ..])
 }
 
 /// 2^n or 2^n + 2^(n-1), or all ones.

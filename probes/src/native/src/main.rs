@@ -27,12 +27,30 @@ macro_rules! probes {
 }
 
 probes! {
+    bochs,
+    bzip2,
+    cloop,
+    dmg,
     gpt,
+    gzip,
     iso,
     luks,
+    lz4,
+    lzma,
     mbr,
+    ova,
+    parallels,
+    qcow,
     qcow2,
+    qed,
+    tar,
+    vdi,
     vhd,
+    vhdx,
+    vmdk,
+    xz,
+    zip,
+    zstd,
 }
 
 fn main() {

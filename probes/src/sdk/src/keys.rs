@@ -165,6 +165,110 @@ pub mod gpt {
     pub const HYBRID_MBR: Finding = Finding(0x035a);
 }
 
+/// Keys of the format vmdk.
+pub mod vmdk {
+    use super::*;
+
+    /// CreateType of the descriptor; of COWD and seSparse extents, which have none, vmfsSparse and seSparse.
+    pub const CREATE_TYPE: Text = Text(0x0400);
+    /// File name in the one extent line that describes the file itself.
+    pub const SELF_EXTENT: Text = Text(0x0401);
+    /// Header field version.
+    pub const VERSION: Number = Number(0x0402);
+    /// Extent lines of the descriptor, the one of the file itself included.
+    pub const EXTENTS: Number = Number(0x0403);
+    /// Size of the descriptor, in bytes: header field descriptorSize, or the text of a file that is one.
+    pub const DESCRIPTOR_BYTES: Number = Number(0x0404);
+    /// Header field grainSize, in bytes.
+    pub const GRAIN_BYTES: Number = Number(0x0405);
+    /// Size of the grain directory that the capacity needs, in bytes.
+    pub const GRAIN_DIRECTORY_BYTES: Number = Number(0x0406);
+    /// Grains are compressed (compressAlgorithm is 1).
+    pub const COMPRESSED: Flag = Flag(0x0407);
+    /// The grain directory is found by the footer (gdOffset is ffffffffffffffff).
+    pub const FOOTER: Flag = Flag(0x0408);
+    /// Section Extent Descriptions: an extent line, whatever its access and type, that does not describe the file itself.
+    pub const EXTENT: Reference = Reference(0x0440);
+    /// The one extent line would describe the file itself, but its access is RDONLY: what the exports of VMware's tools have.
+    pub const READ_ONLY_EXTENT: Reference = Reference(0x0441);
+    /// Section The Descriptor File: parentFileNameHint, wherever it stands in the text; a COWD header's parent; any other key that names a parent.
+    pub const PARENT: Reference = Reference(0x0442);
+    /// ParentCID is there and not ffffffff.
+    pub const PARENT_CID: Reference = Reference(0x0443);
+    /// A key that names a file: changeTrackPath, a digest, sidecars, an object's URI.
+    pub const SIDE_FILE: Reference = Reference(0x0444);
+    /// The file is shorter than its header.
+    pub const HEADER_CUT: Finding = Finding(0x0450);
+    /// No reader takes it, some tool may.
+    pub const WRONG_ENDIAN: Finding = Finding(0x0451);
+    /// Header field version.
+    pub const UNKNOWN_VERSION: Finding = Finding(0x0452);
+    /// Header field capacity of a file that no descriptor spreads over others.
+    pub const CAPACITY: Finding = Finding(0x0453);
+    /// Header field grainSize.
+    pub const GRAIN_SIZE: Finding = Finding(0x0454);
+    /// Header field numGTEsPerGT.
+    pub const GRAIN_TABLE_SIZE: Finding = Finding(0x0455);
+    /// Header fields gdOffset and, when it is used, rgdOffset: not 0, not over the header or the descriptor, in reach of a file offset.
+    pub const DIRECTORY_OFFSET: Finding = Finding(0x0456);
+    /// Header fields descriptorOffset and descriptorSize: readers look at sector 1 whatever they say.
+    pub const DESCRIPTOR_OFFSET: Finding = Finding(0x0457);
+    /// Header fields compressAlgorithm and flags (bits 16 and 17): 1 and both set if and only if createType is streamOptimized.
+    pub const COMPRESSION: Finding = Finding(0x0458);
+    /// Header field flags, bit 2.
+    pub const ZEROED_GRAINS: Finding = Finding(0x0459);
+    /// Header fields singleEndLineChar to doubleEndLineChar2, when bit 0 of flags is set.
+    pub const LINE_ENDS: Finding = Finding(0x045a);
+    /// Metadata, or a grain that is in use, lies behind the end of the file; the place is what points there.
+    pub const INCOMPLETE: Finding = Finding(0x045b);
+    /// Header, descriptor, grain directories, grain tables and grains share no sectors.
+    pub const OVERLAP: Finding = Finding(0x045c);
+    /// Section Stream-Optimized Compressed Sparse Extents: footer marker, footer, end-of-stream marker.
+    pub const FOOTER_MISSING: Finding = Finding(0x045d);
+    /// The footer is a copy of the header but for gdOffset and rgdOffset.
+    pub const FOOTER_DIFFERS: Finding = Finding(0x045e);
+    /// Section Grain Directory and Grain Tables (deep).
+    pub const REDUNDANT_TABLES: Finding = Finding(0x045f);
+    /// Section Stream-Optimized Compressed Sparse Extents: fields lba and size of a grain marker (deep).
+    pub const GRAIN_MARKER: Finding = Finding(0x0460);
+    /// Metadata markers before grain directory and grain tables of a file with a footer (deep).
+    pub const METADATA_MARKER: Finding = Finding(0x0461);
+    /// A line that is not blank or a comment counts as eight; what is behind the last one is not known.
+    pub const DESCRIPTOR_LINES: Finding = Finding(0x0466);
+    /// Header field descriptorSize, or the text of a file that is a descriptor.
+    pub const DESCRIPTOR_SIZE: Finding = Finding(0x0467);
+    /// Header field descriptorOffset or descriptorSize is 0, or there is no text.
+    pub const DESCRIPTOR_MISSING: Finding = Finding(0x0468);
+    /// A byte order mark, blank lines, or something else before "# Disk DescriptorFile".
+    pub const DESCRIPTOR_START: Finding = Finding(0x0469);
+    /// UTF-16, which some readers take and some do not see.
+    pub const DESCRIPTOR_ENCODING: Finding = Finding(0x046a);
+    /// A control character, or a CR without LF, at which readers split lines differently.
+    pub const DESCRIPTOR_TEXT: Finding = Finding(0x046b);
+    /// Section The Descriptor File.
+    pub const DESCRIPTOR_LINE: Finding = Finding(0x046c);
+    /// Some readers compare ignoring case, some do not; some search for a key anywhere in the text.
+    pub const DESCRIPTOR_KEY: Finding = Finding(0x046d);
+    /// CreateType, CID, parentCID, parentFileNameHint, version or encoding: readers differ in which they take.
+    pub const DESCRIPTOR_DUPLICATE: Finding = Finding(0x046e);
+    /// An extent or a key behind the first NUL byte, or behind descriptorSize and before the end of the 20 sectors that readers take.
+    pub const DESCRIPTOR_HIDDEN: Finding = Finding(0x046f);
+    /// Section The Descriptor File.
+    pub const CREATE_TYPE_MISSING: Finding = Finding(0x0470);
+    /// A file that is only a descriptor, or a header of capacity 0 with one.
+    pub const DESCRIPTOR_ONLY: Finding = Finding(0x0480);
+    /// Section ESX Server Sparse Extents of version 1.1.
+    pub const COWD: Finding = Finding(0x0481);
+    /// The constant header of qemu's driver.
+    pub const SESPARSE: Finding = Finding(0x0482);
+    /// Header field flags, bits other than 0, 1, 2, 16 and 17.
+    pub const UNKNOWN_FLAGS: Finding = Finding(0x0483);
+    /// Header field uncleanShutdown is not 0.
+    pub const DIRTY: Finding = Finding(0x0484);
+    /// A key that starts with encryption, or ddb.encryption.
+    pub const ENCRYPTED: Finding = Finding(0x0485);
+}
+
 /// Keys of the format vhd.
 pub mod vhd {
     use super::*;

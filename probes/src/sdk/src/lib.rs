@@ -29,6 +29,7 @@ pub mod keys;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 mod report;
+pub mod text;
 
 pub use bytes::Bytes;
 pub use image::{Buffers, Image};

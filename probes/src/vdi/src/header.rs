@@ -3,7 +3,7 @@
 
 use crate::Defect;
 use assay_probe::keys::{self as core_keys, vdi as keys};
-use assay_probe::{Bytes, Image, Outcome, Place, Report};
+use assay_probe::{text, Bytes, Image, Outcome, Place, Report};
 
 const SIGNATURE: u32 = 0xbeda_107f;
 const SIGNATURE_AT: usize = 64;
@@ -155,41 +155,13 @@ impl Header {
 fn parent(head: &[u8], report: &mut Report) {
     let mut named = false;
     for at in [UUID_LINKAGE, UUID_PARENT_MODIFY] {
-        let (low, high) = (head.le64(at).unwrap_or(0), head.le64(at + 8).unwrap_or(0));
-        if low | high != 0 {
+        let id = head.array(at).unwrap_or([0; UUID]);
+        if id != [0; UUID] {
             named = true;
-            let text = uuid(head.get(at..at + UUID).unwrap_or_default());
-            report.reference(keys::PARENT, Place::new(at as u64, UUID as u64), &text);
+            report.reference(keys::PARENT, Place::new(at as u64, UUID as u64), &text::guid(&id));
         }
     }
     if !named && matches!(head.le32(76), Some(UNDO | DIFFERENCING)) {
         report.reference(keys::PARENT, TYPE, &[]);
-    }
-}
-
-/// The usual notation of a UUID, whose first three numbers are little-endian
-/// in the file.
-fn uuid(raw: &[u8]) -> [u8; 36] {
-    const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
-    let mut text = [b'-'; 36];
-    let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' + n - 10 };
-    let places = text.chunks_exact_mut(1).enumerate().filter(|(i, _)| !matches!(i, 8 | 13 | 18 | 23));
-    for (n, (_, place)) in places.enumerate() {
-        let byte = ORDER.get(n / 2).and_then(|&at| raw.u8(at)).unwrap_or(0);
-        for c in place {
-            *c = digit(if n % 2 == 0 { byte >> 4 } else { byte & 15 });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::uuid;
-
-    #[test]
-    fn notation() {
-        let raw: Vec<u8> = (0..16).map(|i| i * 17).collect();
-        assert_eq!(&uuid(&raw), b"33221100-5544-7766-8899-aabbccddeeff");
     }
 }

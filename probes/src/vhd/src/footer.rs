@@ -1,8 +1,8 @@
 //! The footer and its copy (section Hard Disk Footer Format).
 
-use crate::text;
 use crate::Defect;
 use assay_probe::keys::vhd as keys;
+use assay_probe::text;
 use assay_probe::{Bytes, Image, Outcome, Place, Report};
 
 const COOKIE: &[u8] = b"conectix";

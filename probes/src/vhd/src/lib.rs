@@ -17,7 +17,6 @@ mod footer;
 mod overlap;
 mod parent;
 mod size;
-mod text;
 
 use assay_probe::{Image, Outcome, Report};
 use footer::{Footer, DIFFERENCING, DYNAMIC, FIXED};

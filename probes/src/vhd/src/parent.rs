@@ -4,8 +4,8 @@
 //! when all of them are empty.
 
 use crate::dynamic;
-use crate::text::{self, Utf8};
 use assay_probe::keys::vhd as keys;
+use assay_probe::text::{self, Utf8};
 use assay_probe::{Bytes, Image, Place, Report, MAX_TEXT};
 
 const UNIQUE_ID: u64 = 40;

@@ -2,6 +2,7 @@
 //! where the parent of a differencing disk is.
 
 use assay_probe::keys::vhdx as keys;
+use assay_probe::text::Utf8;
 use assay_probe::{Bytes, Image, Place, Report, MAX_TEXT};
 
 const HEADER: u64 = 20;
@@ -46,72 +47,10 @@ fn paths(item: Place, image: &mut Image, report: &mut Report) -> Option<u32> {
             continue;
         }
         let place = Place::new(item.offset + u64::from(value), value_length.into());
-        let mut text = Text::new();
-        text.decode(image.most(place.offset, usize::from(value_length).min(2 * MAX_TEXT)));
-        report.reference(keys::PARENT, place, text.bytes());
+        let utf16 = image.most(place.offset, usize::from(value_length).min(2 * MAX_TEXT));
+        let path = Utf8::from_utf16(utf16.chunks_exact(2).map(|b| b.le16(0).unwrap_or(0)));
+        report.reference(keys::PARENT, place, path.as_bytes());
         named += 1;
     }
     Some(named)
-}
-
-/// Text in UTF-8 made of UTF-16, cut where a report would cut it.
-struct Text {
-    buf: [u8; MAX_TEXT],
-    len: usize,
-}
-
-impl Text {
-    fn new() -> Self {
-        Text { buf: [0; MAX_TEXT], len: 0 }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.buf.get(..self.len).unwrap_or_default()
-    }
-
-    /// Appends little-endian UTF-16. What is none becomes U+FFFD.
-    fn decode(&mut self, utf16: &[u8]) {
-        let units = utf16.chunks_exact(2).map(|b| b.le16(0).unwrap_or(0));
-        for c in char::decode_utf16(units) {
-            let c = u32::from(c.unwrap_or(char::REPLACEMENT_CHARACTER));
-            let low = |shift: u32| 0x80 | (c >> shift & 0x3f) as u8;
-            match c {
-                0..=0x7f => self.push(&[c as u8]),
-                0x80..=0x7ff => self.push(&[0xc0 | (c >> 6) as u8, low(0)]),
-                0x800..=0xffff => self.push(&[0xe0 | (c >> 12) as u8, low(6), low(0)]),
-                _ => self.push(&[0xf0 | (c >> 18) as u8, low(12), low(6), low(0)]),
-            }
-        }
-    }
-
-    /// Appends a character if all of it fits.
-    fn push(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.buf.get_mut(self.len..self.len + bytes.len()) {
-            for (to, from) in room.iter_mut().zip(bytes) {
-                *to = *from;
-            }
-            self.len += bytes.len();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn utf16() {
-        for text in ["", "..\\base.vhdx", "\u{7f}\u{80}\u{7ff}\u{800}\u{ffff}\u{10000}\u{10ffff}"] {
-            let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-            let mut t = Text::new();
-            t.decode(&bytes);
-            assert_eq!(t.bytes(), text.as_bytes());
-        }
-        let mut t = Text::new();
-        t.decode(b"\x00\xd8a\0x");
-        assert_eq!(t.bytes(), "\u{fffd}a".as_bytes(), "half a pair and half a unit");
-        let mut t = Text::new();
-        t.decode(&[0x41; 4 * MAX_TEXT]);
-        assert!(t.bytes().len() > MAX_TEXT - 4 && t.bytes().len() <= MAX_TEXT);
-    }
 }

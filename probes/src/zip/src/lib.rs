@@ -38,8 +38,9 @@ pub fn run(image: &mut Image, report: &mut Report) -> Outcome {
         Some(END) => Header::Good,
         Some(parts) if PARTS.contains(&parts) => match head.get(4..8) {
             Some(FILE) => Header::checked(file(head.get(4..).unwrap_or_default(), 4, image)),
-            Some(_) => return Outcome::NoMatch,
-            None => Header::Cut,
+            None if parts != PARTS[1] => Header::Cut,
+            // Four printable characters alone could start any text.
+            _ => return Outcome::NoMatch,
         },
         _ => return Outcome::NoMatch,
     };

@@ -3,7 +3,7 @@
 /// A UUID takes this many characters.
 const UUID: usize = 36;
 
-/// An identifier as a UUID, with its bytes in the order of the file.
+/// An identifier as a UUID, its bytes in the order of the digits.
 pub fn uuid(id: &[u8; 16]) -> [u8; UUID] {
     let mut text = [b'-'; UUID];
     let places = text.iter_mut().enumerate().filter(|(at, _)| !matches!(at, 8 | 13 | 18 | 23));
@@ -14,15 +14,23 @@ pub fn uuid(id: &[u8; 16]) -> [u8; UUID] {
     text
 }
 
+/// A GUID as Microsoft and VirtualBox write it, its first three numbers
+/// little-endian, as a UUID.
+pub fn guid(id: &[u8; 16]) -> [u8; UUID] {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = *id;
+    let [i, j, k, l, m, n, o, p] = rest;
+    uuid(&[d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p])
+}
+
 /// The bytes without zeros at their end.
 pub fn without_zeros(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1);
     bytes.get(..end).unwrap_or_default()
 }
 
-/// Text as UTF-8, cut where the room ends.
+/// Text as UTF-8, cut where a report would cut it.
 pub struct Utf8 {
-    bytes: [u8; assay_probe::MAX_TEXT],
+    bytes: [u8; crate::MAX_TEXT],
     len: usize,
 }
 
@@ -30,7 +38,7 @@ impl Utf8 {
     /// Text from UTF-16 code units without zeros at its end; what is no
     /// character becomes U+FFFD.
     pub fn from_utf16(units: impl Iterator<Item = u16>) -> Self {
-        let mut text = Utf8 { bytes: [0; assay_probe::MAX_TEXT], len: 0 };
+        let mut text = Utf8 { bytes: [0; crate::MAX_TEXT], len: 0 };
         for c in char::decode_utf16(units) {
             if !text.push(c.unwrap_or(char::REPLACEMENT_CHARACTER)) {
                 break;
@@ -39,6 +47,7 @@ impl Utf8 {
         text
     }
 
+    /// The text's bytes, without zeros at their end.
     pub fn as_bytes(&self) -> &[u8] {
         without_zeros(self.bytes.get(..self.len).unwrap_or_default())
     }
@@ -62,6 +71,12 @@ mod tests {
     fn uuids() {
         let id = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10];
         assert_eq!(&uuid(&id), b"01234567-89ab-cdef-fedc-ba9876543210");
+    }
+
+    #[test]
+    fn guids() {
+        let id = [0x66, 0x77, 0xc2, 0x2d, 0x23, 0xf6, 0, 0x42, 0x9d, 0x64, 0x11, 0x5e, 0x9b, 0xfd, 0x4a, 8];
+        assert_eq!(&guid(&id), b"2dc27766-f623-4200-9d64-115e9bfd4a08");
     }
 
     #[test]

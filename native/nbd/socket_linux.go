@@ -1,0 +1,109 @@
+package nbd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// socketBuffer is how much the server may be ahead of its client, in bytes;
+// less where the system's limit (net.core.wmem_max) says so.
+const socketBuffer = 4 << 20
+
+// Pair makes a connection and returns its ends: the one to serve, and the one
+// for the client to inherit.
+func Pair() (server, client *os.File, err error) {
+	// Blocking: a thread that waits in the kernel needs no poller, and data
+	// moves without a detour.
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	// A larger buffer is faster, and no more than that.
+	if unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketBuffer) != nil {
+		_ = unix.SetsockoptInt(fds[0], unix.SOL_SOCKET, unix.SO_SNDBUF, socketBuffer)
+	}
+	return os.NewFile(uintptr(fds[0]), "nbd server"), os.NewFile(uintptr(fds[1]), "nbd client"), nil
+}
+
+// Disconnect ends the client's end of a connection, whoever else holds it. The
+// server still reads what was sent before.
+func Disconnect(client *os.File) { shutdown(client) }
+
+// shutdown ends both directions of a connection, and calls that wait on it.
+func shutdown(conn *os.File) {
+	_ = control(conn, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) })
+}
+
+// useKernel has the kernel move data from the file to the socket, and tell its
+// holes.
+func (s *session) useKernel(conn, file *os.File) {
+	s.kernel = kernel{
+		move: func(off, n int64) error { return sendFile(conn, file, off, n) },
+		willNeed: func(off, n int64) {
+			_ = control(file, func(fd int) error { return unix.Fadvise(fd, off, n, unix.FADV_WILLNEED) })
+		},
+		extent: func(off, end int64) (int64, bool, error) { return fileExtent(file, off, end, s.export.Size) },
+	}
+}
+
+// sendFile sends n bytes of the file from off on, without a copy in between.
+func sendFile(conn, file *os.File, off, n int64) error {
+	return control(conn, func(to int) error {
+		return control(file, func(from int) error {
+			for n > 0 {
+				sent, err := unix.Sendfile(to, from, &off, int(n))
+				switch {
+				case errors.Is(err, unix.EINTR):
+				case errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET):
+					return &ClientError{fmt.Errorf("gone: %w", err)}
+				case err != nil:
+					return &SourceError{fmt.Errorf("%d bytes at offset %d: %w", n, off, os.NewSyscallError("sendfile", err))}
+				case sent == 0:
+					return &SourceError{fmt.Errorf("%d bytes at offset %d: %w", n, off, io.ErrUnexpectedEOF)}
+				}
+				n -= int64(max(sent, 0))
+			}
+			return nil
+		})
+	})
+}
+
+// fileExtent returns where the extent of a file at off ends, end at the
+// latest, and whether it is a hole (lseek(2), SEEK_DATA). What cannot tell is
+// data. size is what the file must have.
+func fileExtent(file *os.File, off, end, size int64) (next int64, hole bool, err error) {
+	data, err := file.Seek(off, unix.SEEK_DATA)
+	switch {
+	case errors.Is(err, unix.ENXIO):
+		// No data behind off, or off is behind the end.
+		if last, err := file.Seek(0, io.SeekEnd); err != nil || last < size {
+			return 0, false, fmt.Errorf("%d of %d bytes: %w", last, size, io.ErrUnexpectedEOF)
+		}
+		return end, true, nil
+	case err != nil:
+		return end, false, nil
+	case data > off:
+		return min(data, end), true, nil
+	}
+	if next, err = file.Seek(off, unix.SEEK_HOLE); err != nil || next <= off {
+		return end, false, nil
+	}
+	return min(next, end), false, nil
+}
+
+// control calls f with the descriptor of an open file.
+func control(file *os.File, f func(fd int) error) error {
+	conn, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := conn.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}

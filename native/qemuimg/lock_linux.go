@@ -1,0 +1,52 @@
+package qemuimg
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// The bytes of an image that qemu locks (block/file-posix.c, since 2.10). A
+// lock on one of the first says that its holder does something, a lock on one
+// of the second that it does not let others do so.
+const (
+	does    = 100
+	forbids = 200
+	read    = 0 // BLK_PERM_CONSISTENT_READ
+	write   = 1 // BLK_PERM_WRITE
+	resize  = 3 // BLK_PERM_RESIZE
+)
+
+// lock fails with a *LockedError when another program writes to the image or
+// wants to be alone with it, by its locks. With take, it first takes those of
+// a reader, until the file is closed: qemu's programs then neither write to
+// the image nor resize it. This is what qemu itself does with an image it can
+// see.
+func lock(image *os.File, take bool) error {
+	return control(image, func(fd uintptr) error {
+		for _, at := range []int64{does + read, forbids + write, forbids + resize} {
+			if !take {
+				break
+			}
+			l := unix.Flock_t{Type: unix.F_RDLCK, Start: at, Len: 1}
+			switch err := unix.FcntlFlock(fd, unix.F_OFD_SETLK, &l); {
+			case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EACCES):
+				return &LockedError{}
+			case err != nil:
+				return fmt.Errorf("lock byte %d: %w", at, err)
+			}
+		}
+		for _, at := range []int64{does + write, does + resize, forbids + read} {
+			l := unix.Flock_t{Type: unix.F_WRLCK, Start: at, Len: 1}
+			if err := unix.FcntlFlock(fd, unix.F_OFD_GETLK, &l); err != nil {
+				return fmt.Errorf("test the lock of byte %d: %w", at, err)
+			}
+			if l.Type != unix.F_UNLCK {
+				return &LockedError{}
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,170 @@
+package qemuimg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/assay-dev/assay/internal/vetted"
+	"github.com/assay-dev/assay/native/confine"
+	"github.com/assay-dev/assay/native/nbd"
+)
+
+// The ways in which qemu-img gets a source.
+const (
+	// HandOffNBD serves the source over a connection: what was inspected is
+	// read as it was inspected, and no image is opened.
+	HandOffNBD = "nbd"
+	// HandOffDescriptor hands over the open file. What was inspected is
+	// compared before and after.
+	HandOffDescriptor = "descriptor"
+)
+
+// The descriptors of the source and of the output, behind the three standard
+// ones, and the names by which qemu-img opens them.
+const (
+	sourceDescriptor = "3"
+	sourceName       = "/dev/fd/3"
+	outputName       = "/dev/fd/4"
+)
+
+// HandOff returns the way in which a source would be handed over: the one
+// asked for, or the best for an empty one. It fails, with an error that
+// matches errors.ErrUnsupported, for one that this qemu-img cannot do.
+func (t *Tool) HandOff(wanted string) (string, error) {
+	switch wanted {
+	case "":
+		if t.nbd {
+			return HandOffNBD, nil
+		}
+		return HandOffDescriptor, nil
+	case HandOffNBD:
+		if !t.nbd {
+			return "", fmt.Errorf("hand-off %s: %w: this qemu-img (%s) has no driver for it", wanted, errors.ErrUnsupported, t.path)
+		}
+	case HandOffDescriptor:
+	default:
+		return "", fmt.Errorf("hand-off %q: %w", wanted, errors.ErrUnsupported)
+	}
+	return wanted, nil
+}
+
+// A source is an image ready to be handed over.
+type source struct {
+	file    confine.File // of qemu-img
+	options string       // for qemu-img: what it is, so that nothing is guessed
+	stored  int64        // bytes that it can hold
+	export  *nbd.Export  // what is served over file; nil when file is the source
+	server  *os.File     // the other end of file
+	closers []io.Closer
+}
+
+func (s *source) close() {
+	for _, c := range s.closers {
+		c.Close()
+	}
+}
+
+// newSource makes a source ready. It must be closed.
+func newSource(work *vetted.Job, handOff string, facts vetted.Facts, live bool) (_ *source, err error) {
+	s := &source{stored: facts.Size}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	export := nbd.Export{Size: facts.Size, Source: work.Source()}
+	file, protocol := work.File(), "file"
+	if file != nil {
+		info, err := file.Stat()
+		if err != nil {
+			return nil, err
+		}
+		if s.stored = stored(info); info.Mode()&os.ModeDevice != 0 {
+			protocol = "host_device"
+		}
+		if file, err = s.reopen(file, &export); err != nil {
+			return nil, err
+		}
+		if !live {
+			if err := lock(file, len(s.closers) > 0); err != nil {
+				return nil, fmt.Errorf("%s: %w", work.File().Name(), err)
+			}
+		}
+	}
+	if handOff == HandOffDescriptor {
+		if file == nil {
+			return nil, fmt.Errorf("hand-off %s: %w: the source is no file", handOff, errors.ErrUnsupported)
+		}
+		s.file = confine.File{File: file, Access: confine.ReadOnly}
+		s.options = fmt.Sprintf("driver=%s,file.driver=%s,file.filename=%s", facts.Driver, protocol, sourceName)
+		if live {
+			s.options += ",file.locking=off"
+		}
+		return s, nil
+	}
+	if !live {
+		export.Pinned = work
+	}
+	server, client, err := nbd.Pair()
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, server, client)
+	s.export, s.server = &export, server
+	s.file = confine.File{File: client, Access: confine.Connection}
+	s.options = fmt.Sprintf("driver=%s,file.driver=nbd,file.server.type=fd,file.server.str=%s", facts.Driver, sourceDescriptor)
+	return s, nil
+}
+
+// reopen returns the file opened again, for reading only: the position and
+// the locks of that are its own. Where it cannot be, because this process
+// could not open it itself, the file is used as it is, if it is open for
+// reading only, and served by reading it at offsets.
+func (s *source) reopen(file *os.File, export *nbd.Export) (*os.File, error) {
+	again, err := readOnly(file)
+	if err == nil {
+		s.closers = append(s.closers, again)
+		export.Source = again
+		return again, nil
+	}
+	if writable(file) {
+		return nil, err
+	}
+	export.Source = struct{ io.ReaderAt }{file}
+	return file, nil
+}
+
+// runOn runs qemu-img with a source as its first file, and serves the source
+// meanwhile. Where reading it fails, that is the error.
+func (t *Tool) runOn(ctx context.Context, s *source, op string, j job) (*confine.Result, error) {
+	j.files = append([]confine.File{s.file}, j.files...)
+	if s.export == nil {
+		return t.run(ctx, op, j)
+	}
+	served := make(chan error, 1)
+	go func() { served <- nbd.Serve(ctx, s.server, *s.export) }()
+	result, err := t.run(ctx, op, j)
+	// The tool is gone; what it has sent is still answered, to nobody.
+	nbd.Disconnect(s.file.File)
+	serveErr := <-served
+	if failed, ok := errors.AsType[*nbd.SourceError](serveErr); ok {
+		return nil, failed.Err
+	}
+	if err == nil && serveErr != nil {
+		return nil, fmt.Errorf("qemu-img %s: %w", op, serveErr)
+	}
+	return result, err
+}
+
+// stored returns the bytes of a file that are stored; what a device stores is
+// not known, and its size unknown to Stat: all of it, for the caller to cap.
+func stored(info os.FileInfo) int64 {
+	if info.Mode().IsRegular() {
+		return allocated(info)
+	}
+	return math.MaxInt64
+}
