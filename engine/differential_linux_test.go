@@ -130,7 +130,7 @@ func TestDifferential(t *testing.T) {
 		for some := range slices.Chunk(all, batch) {
 			t.Run("from "+some[0].label, func(t *testing.T) {
 				t.Parallel()
-				accepted, labels := map[string][]string{}, map[string]string{} // driver -> paths, path -> label
+				accepted, labels := map[reading][]string{}, map[string]string{} // paths; path -> label
 				dir := quickDir(t)
 				for i, s := range some {
 					t.Run(s.label, func(t *testing.T) {
@@ -143,13 +143,14 @@ func TestDifferential(t *testing.T) {
 							s.check(t, path)
 						}
 						if report := d.examine(t, s, path); report.Accepted {
-							accepted[report.QemuDriver] = append(accepted[report.QemuDriver], path)
+							how := readingOf(report)
+							accepted[how] = append(accepted[how], path)
 							labels[path] = s.label
 						}
 					})
 				}
-				for driver, paths := range accepted {
-					d.witness(t, driver, paths, labels)
+				for how, paths := range accepted {
+					d.witness(t, how, paths, labels)
 				}
 			})
 		}
@@ -212,7 +213,7 @@ func (d *differential) info(t *testing.T, s subject, path string, report *engine
 		seen := watch(t, d.qemuImg, []string{path}, args...)
 		d.follows(report, seen)
 		if !d.follows(report, nil) || long() {
-			d.follows(report, watch(t, d.qemuImg, []string{path}, convert(report.QemuDriver, []string{path})...))
+			d.follows(report, watch(t, d.qemuImg, []string{path}, readingOf(report).convert([]string{path})...))
 		}
 		return parseInfo(t, seen.stdout, seen.err, path)
 	default:
@@ -224,16 +225,16 @@ func (d *differential) info(t *testing.T, s subject, path string, report *engine
 // long reports whether the tests may take minutes.
 func long() bool { return os.Getenv("ASSAY_LONG") != "" }
 
-// witness holds the rule that may never break against accepted images of a
-// driver: qemu-img reads all of them without touching another file, and no
+// witness holds the rule that may never break against accepted images that are
+// read alike: qemu-img reads all of them without touching another file, and no
 // differently where it cannot. When it fails, each is looked at alone.
-func (d *differential) witness(t *testing.T, driver string, paths []string, labels map[string]string) {
+func (d *differential) witness(t *testing.T, how reading, paths []string, labels map[string]string) {
 	t.Helper()
-	seen := watch(t, d.qemuImg, paths, convert(driver, paths)...)
-	confined := convertConfined(t, d.qemuImg, driver, paths)
+	seen := watch(t, d.qemuImg, paths, how.convert(paths)...)
+	confined := how.confined(t, d.qemuImg, paths)
 	if len(paths) > 1 && (seen.err != nil || len(seen.strays) > 0 || confined.ExitCode != 0) {
 		for _, path := range paths {
-			d.witness(t, driver, []string{path}, labels)
+			d.witness(t, how, []string{path}, labels)
 		}
 		return
 	}

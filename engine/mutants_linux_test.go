@@ -54,7 +54,7 @@ func (d *differential) mutants(t *testing.T, m *mutator) {
 	made, accepted, refused := 0, 0, 0
 	for made < most && accepted < want {
 		dir, labels := quickDir(t), map[string]string{}
-		paths := map[string][]string{} // by driver
+		paths := map[reading][]string{}
 		for n := 0; made < most && n < batch; made++ {
 			image := m.mutant(made)
 			report, err := d.eng.Inspect(t.Context(), engine.ReaderAt(bytes.NewReader(image), int64(len(image))), engine.Claim(m.format))
@@ -76,7 +76,8 @@ func (d *differential) mutants(t *testing.T, m *mutator) {
 				refused++
 				continue
 			}
-			paths[report.QemuDriver] = append(paths[report.QemuDriver], path)
+			how := readingOf(report)
+			paths[how] = append(paths[how], path)
 			if !sameSize(report, o.size) {
 				t.Errorf("%s: virtual size %d, qemu-img says %d", labels[path], report.VirtualSize, o.size)
 			}
@@ -84,9 +85,9 @@ func (d *differential) mutants(t *testing.T, m *mutator) {
 				t.Errorf("%s: accepted, and qemu-img names %q", labels[path], o.references)
 			}
 		}
-		for driver, group := range paths {
+		for how, group := range paths {
 			accepted += len(group)
-			d.witness(t, driver, group, labels)
+			d.witness(t, how, group, labels)
 		}
 		if t.Failed() {
 			return
