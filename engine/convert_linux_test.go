@@ -356,6 +356,47 @@ func TestConvertChangedSource(t *testing.T) {
 	nothingIn(t, dir)
 }
 
+// Data that nobody inspected must stay the same as well, unless a raw image is
+// taken live: then it is taken as it is, and the result says so.
+func TestConvertWrittenSource(t *testing.T) {
+	needTools(t)
+	eng := newEngine(t, engine.NewConfig())
+	disk := randomDisk(2 << 20)
+	f := openBytes(t, disk)
+	image := vet(t, eng, f, engine.Claim("raw"))
+	const unseen = 1 << 20
+	disk[unseen] ^= 1
+	if _, err := f.WriteAt(disk[unseen:unseen+1], unseen); err != nil {
+		t.Fatal(err)
+	}
+	if err := image.Check(); err != nil {
+		t.Fatalf("the byte was inspected: %v", err)
+	}
+	dir := t.TempDir()
+	dst := filepath.Join(dir, "dst")
+	for _, handOff := range []string{engine.HandOffNBD, engine.HandOffDescriptor} {
+		_, err := eng.Convert(t.Context(), image, engine.ToFile(dst), engine.ConvertOptions{To: "raw", HandOff: handOff})
+		if !isError[*engine.SourceChangedError](err) {
+			t.Errorf("by %s: error %v, want a SourceChangedError", handOff, err)
+		}
+		nothingIn(t, dir)
+		result, err := eng.Convert(t.Context(), image, engine.ToFile(dst), engine.ConvertOptions{To: "raw", HandOff: handOff, Live: true})
+		if err != nil {
+			t.Fatalf("by %s, live: %v", handOff, err)
+		}
+		if result.SourceMode != engine.SourceLive || !bytes.Equal(readFile(t, dst), disk) {
+			t.Errorf("by %s: taken %s, and not as it is", handOff, result.SourceMode)
+		}
+		if err := os.Remove(dst); err != nil {
+			t.Fatal(err)
+		}
+	}
+	formatted := vet(t, eng, openBytes(t, images.Qcow2()))
+	if _, err := eng.Convert(t.Context(), formatted, engine.ToFile(dst), engine.ConvertOptions{To: "raw", Live: true}); !errors.Is(err, engine.ErrNotSupported) {
+		t.Errorf("a qcow2 taken live: %v", err)
+	}
+}
+
 // Conversions cancelled at random moments leave nothing, and the process can
 // still open files and sockets: confinement touched the children only.
 func TestConvertCancelled(t *testing.T) {

@@ -46,7 +46,7 @@ func validVHDX() []Case {
 	const mib = 1 << 20
 	var full []VHDXOption
 	for range 2042 {
-		full = append(full, vhdxAddItem(guidUnknown, vhdxUser, nil))
+		full = append(full, vhdxAddItem(guidUnknown, vhdxUser, []byte{1}))
 	}
 	for range 254 {
 		full = append(full, vhdxAddRegion(vhdxRegion{id: guidUnknown, offset: vhdxData}))

@@ -31,7 +31,7 @@ pub fn run(image: &mut Image, report: &mut Report) -> Outcome {
     let head = image.head();
     let behind = head.get(LEVEL + 1..).unwrap_or_default();
     let level = match head.get(..LEVEL + 1) {
-        Some([b'B', b'Z', b'h', level]) => (b'1'..=b'9').contains(level),
+        Some([b'B', b'Z', b'h', level @ 0x30..=0x3f]) => (b'1'..=b'9').contains(level),
         _ => return Outcome::NoMatch,
     };
     if !(BLOCK.starts_with(behind) || END.starts_with(behind)) {

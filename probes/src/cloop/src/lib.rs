@@ -33,7 +33,8 @@ const MAX_OFFSETS: u64 = 512 << 20;
 pub fn run(image: &mut Image, report: &mut Report) -> Outcome {
     let head = image.head();
     let version = head.get(12..15).unwrap_or_default();
-    if !head.starts_with(START) || head.get(15..15 + FORMAT.len()) != Some(FORMAT) {
+    let numbered = matches!(version, [0x30..=0x3f, b'.', 0x30..=0x3f]);
+    if !head.starts_with(START) || !numbered || head.get(15..15 + FORMAT.len()) != Some(FORMAT) {
         return Outcome::NoMatch;
     }
     report.finding(keys::UNSUPPORTED, Place::new(0, BLOCK_SIZE.offset), []);

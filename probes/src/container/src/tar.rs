@@ -52,13 +52,12 @@ pub fn first_member(image: &mut Image) -> Option<Member> {
         if header != Header::Good {
             return Some(Member { header, at, end: 0, is_ovf });
         }
-        if !EXTENSIONS.contains(&kind) || count == MAX_EXTENSIONS || image.ends_before(end, BLOCK) {
+        let next = end.saturating_add(BLOCK - 1) & !(BLOCK - 1);
+        let last = !EXTENSIONS.contains(&kind) || count == MAX_EXTENSIONS;
+        if last || image.bytes(next, BLOCK as usize).is_none() {
             return Some(Member { header, at, end, is_ovf });
         }
-        at = end.saturating_add(BLOCK - 1) & !(BLOCK - 1);
-        if image.size().is_none() && image.bytes(at, BLOCK as usize).is_none() {
-            return Some(Member { header, at, end, is_ovf });
-        }
+        at = next;
     }
     None
 }
