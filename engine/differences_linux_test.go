@@ -87,11 +87,12 @@ func (d *differences) mentions(image string) bool {
 	})
 }
 
-// stale fails for rows that are no longer so, of the tools that were asked.
-func (d *differences) stale(t *testing.T, asked func(tool string) bool) {
+// stale fails for rows that are no longer so, of the images and the tools that
+// were asked.
+func (d *differences) stale(t *testing.T, asked func(image, tool string) bool) {
 	t.Helper()
 	for _, row := range d.rows {
-		if !row.seen && asked(row.tool) {
+		if !row.seen && asked(row.image, row.tool) {
 			t.Errorf("%s lists that %s differs in %s of %q, which no image shows", differencesFile, row.tool, row.what, row.image)
 		}
 	}
