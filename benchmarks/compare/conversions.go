@@ -38,10 +38,10 @@ func (c *comparison) conversions() error {
 				return err
 			}
 		}
-		err = c.row(fmt.Sprintf("convert %s to %s, 1 GiB of data in 4 GiB", t.from, t.to), "`qemu-img convert -m 16 -W`, synced",
+		err = c.row(fmt.Sprintf("convert %s to %s, 1 GiB of data in 4 GiB", t.from, t.to), "`qemu-img convert -W`, synced",
 			c.program(c.assay, "convert", "--overwrite", "--claim", t.from, "--to", t.to, source, ours),
 			timed(func() error {
-				if _, err := c.output("qemu-img", "convert", "-m", "16", "-W", "-f", t.from, "-O", t.to, source, theirs); err != nil {
+				if _, err := c.output("qemu-img", "convert", "-W", "-f", t.from, "-O", t.to, source, theirs); err != nil {
 					return err
 				}
 				return syncFile(theirs)

@@ -205,16 +205,17 @@ func data(driver string, stored int64) int64 {
 // arguments returns the command line for a source and what qemu-img is to know
 // of it.
 func (o *ConvertOptions) arguments(source string) []string {
-	// Data are moved in parallel, and written in the order in which they
-	// arrive (-W); qemu-img has at most 16 requests in work (-m).
-	args := []string{"convert", "-p", "-m", "16", "-W", "--image-opts"}
+	// Data are written in the order in which they arrive (-W). qemu-img has
+	// eight requests in work; more buffers would only leave the processor's
+	// caches, except where each is work to compress (-m, at most 16).
+	args := []string{"convert", "-p", "-W", "--image-opts"}
 	if o.Target == TargetRaw {
 		return append(args, "-n", "--target-is-zero", "--target-image-opts",
 			source, "driver=raw,file.driver=file,file.filename="+outputName)
 	}
 	options := []string{"compat=1.1"}
 	if o.Compress != CompressNone {
-		args = append(args, "-c")
+		args = append(args, "-c", "-m", "16")
 		options = append(options, "compression_type="+o.Compress)
 	}
 	return append(args, "-O", o.Target, "-o", strings.Join(options, ","), source, outputName)
