@@ -94,7 +94,7 @@ func TestLock(t *testing.T) {
 			files["wasm/more/gpt.wasm"] = files[first]
 		}},
 		{"module twice", "gpt.wasm", "twice", func(t *testing.T, files fstest.MapFS) {
-			relock(t, files, func(l *Lock) { l.Modules = append(l.Modules, l.Modules[0]) })
+			relock(t, files, func(l *Lock) { l.Modules = append(l.Modules, l.Modules[index(t, l, "gpt.wasm")]) })
 		}},
 		{"lock as a module", LockFile, "twice", func(t *testing.T, files fstest.MapFS) {
 			relock(t, files, func(l *Lock) { l.Modules[0].File = LockFile })

@@ -40,6 +40,12 @@ fn is_header(version: u32, size: u32) -> (bool, bool) {
     (version == VERSION, u64::from(size) == LENGTH)
 }
 
+/// Whether the file ends within the fields that would tell a trailer at its
+/// start from a text.
+fn is_cut(image: &Image) -> bool {
+    image.ends_before(0, FIRST as u64) && image.head().starts_with(MAGIC)
+}
+
 /// The fields that say where the image's parts are.
 pub struct Trailer {
     at: u64,
@@ -56,13 +62,14 @@ impl Trailer {
         let length = image.size().map_or(0, |size| size - tail) as usize;
         let at = match locate(image.most(tail, length)) {
             Some(at) => tail + at as u64,
+            None if is_cut(image) => 0,
             None => locate(image.head().get(..FIRST)?)? as u64,
         };
         let b = image.most(at, LENGTH as usize);
         Some(Trailer {
             at,
-            version: b.be32(4)?,
-            header_size: b.be32(8)?,
+            version: b.be32(4).unwrap_or(0),
+            header_size: b.be32(8).unwrap_or(0),
             segments: b.be32(60).unwrap_or(0),
             sectors: b.be64(492).unwrap_or(0),
         })

@@ -83,6 +83,10 @@ fn text(header: &Header, image: &mut Image, report: &mut Report) -> Descriptor {
         }
         let end = start.saturating_add(bytes.min(descriptor::MAX_TEXT));
         text.read(start, end, image, report);
+        if image.size().is_none() && end > start && image.bytes(end - 1, 1).is_none() {
+            // What a descriptor lacks may still arrive.
+            return text;
+        }
     }
     if text.end == start {
         report.finding(keys::DESCRIPTOR_MISSING, DESCRIPTOR_OFFSET, []);
