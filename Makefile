@@ -57,12 +57,14 @@ parsers: # run the tests of the probes' parsers natively, and of the guide to th
 test: setup probes-equal parsers ## run the tests, real tools included (under 5 minutes)
 	$(GO) test -timeout 30m $(PACKAGES)
 
-# With ASSAY_LONG, tests that try many variants try more of them. The race
-# detector would find nothing more in those.
 .PHONY: test-full
-test-full: export ASSAY_LONG = 1
-race: export ASSAY_LONG =
+test-full: FUZZTIME = 3s
 test-full: test race cross fuzz ## all of the above, the race detector, other systems, short fuzzing (under 25 minutes)
+
+# With ASSAY_LONG, tests that try many variants try them all.
+.PHONY: test-long
+test-long: ## the tests of real tools on every variant: more images, more conversions (an hour)
+	ASSAY_LONG=1 $(GO) test -timeout 3h -run 'Differential|Mutants|WhileWritten' ./engine
 
 .PHONY: race
 race:
