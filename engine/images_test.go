@@ -30,6 +30,16 @@ func newEngine(t testing.TB, config *engine.Config) *engine.Engine {
 	return eng
 }
 
+// skipManyImages skips a test that looks at many images one after the other
+// when testing is to be short, as it is under the race detector: there it takes
+// minutes and has nothing to find.
+func skipManyImages(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("many images, one after the other: not with -short")
+	}
+}
+
 // sameReport compares everything the contract says is determined by the bytes,
 // size, claim, depth, probes and policy.
 func sameReport(a, b *engine.Report) string {

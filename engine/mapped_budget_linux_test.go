@@ -14,6 +14,7 @@ import (
 // The budget of a deep run suffices for tables at their dearest: all of them
 // there, and every entry mapped. The files are sparse.
 func TestDeepBudgetSufficesForMappedImages(t *testing.T) {
+	skipManyImages(t)
 	eng := newEngine(t, engine.NewConfig())
 	le, be := binary.LittleEndian, binary.BigEndian
 	for _, row := range []struct {

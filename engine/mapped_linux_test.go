@@ -48,6 +48,7 @@ func mappedRecipes() []recipe {
 // What is accepted of these formats converts to the bytes that plain qemu-img
 // gives.
 func TestConvertMappedImages(t *testing.T) {
+	skipManyImages(t)
 	needTools(t)
 	eng := newEngine(t, engine.NewConfig())
 	for _, r := range mappedRecipes() {
@@ -73,6 +74,7 @@ func TestConvertMappedImages(t *testing.T) {
 
 // However a real image is cut, it is refused when its format is claimed.
 func TestTruncatedMappedImages(t *testing.T) {
+	skipManyImages(t)
 	needTools(t)
 	eng := newEngine(t, engine.NewConfig())
 	for _, r := range []recipe{
@@ -104,6 +106,7 @@ func TestTruncatedMappedImages(t *testing.T) {
 // Whatever byte of the metadata is changed, an image that is still accepted
 // has the size that qemu-img gives it.
 func TestChangedMetadataOfMappedImages(t *testing.T) {
+	skipManyImages(t)
 	needTools(t)
 	eng := newEngine(t, engine.NewConfig())
 	type span struct{ from, to int }

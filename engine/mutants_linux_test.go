@@ -25,6 +25,7 @@ const (
 // What is done to valid images, blindly, leaves nothing that is accepted and
 // makes qemu-img touch another file, or gives another size of the disk.
 func TestMutants(t *testing.T) {
+	skipManyImages(t)
 	d := newDifferential(t)
 	valid, hostile := byFormat(images.Valid()), byFormat(images.Hostile())
 	for _, format := range slices.Sorted(maps.Keys(valid)) {

@@ -67,6 +67,7 @@ func qcow2Recipes() []recipe {
 // clusters, every one mapped, some in an order that makes each look-up read
 // another table.
 func TestDeepBudgetSuffices(t *testing.T) {
+	skipManyImages(t)
 	needTools(t)
 	eng := newEngine(t, engine.NewConfig())
 	dir := quickDir(t)

@@ -11,6 +11,7 @@ import (
 // TestPatchedQcow2 holds their reports against: the first and the last of each
 // field.
 func TestPatchedQcow2OfQemuImg(t *testing.T) {
+	skipManyImages(t)
 	needTools(t)
 	dir := quickDir(t)
 	for _, base := range qcow2Bases {

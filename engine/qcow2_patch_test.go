@@ -127,6 +127,7 @@ func qcow2Patches(base qcow2Base) []qcow2Patch {
 // of disk that it describes, and by a deep look only where the value does not
 // matter; no value makes a probe fail, and both engines say the same.
 func TestPatchedQcow2(t *testing.T) {
+	skipManyImages(t)
 	compiled := newEngine(t, engine.NewConfig().WithSandbox(sandbox.Config{Mode: sandbox.ModeCompiler}))
 	interpreted := newEngine(t, engine.NewConfig().WithSandbox(sandbox.Config{Mode: sandbox.ModeInterpreter}))
 	for _, base := range qcow2Bases {

@@ -69,6 +69,7 @@ func (r toolRecipe) make(t *testing.T) string {
 // Whatever a tool makes is recognized, and read as a raw disk where the claim
 // says so.
 func TestEveryFormatOfItsTools(t *testing.T) {
+	skipManyImages(t)
 	eng := newEngine(t, engine.NewConfig())
 	for _, r := range slices.Concat(luksRecipes, isoRecipes, containerRecipes, nothingRecipes) {
 		t.Run(r.name, func(t *testing.T) {
@@ -237,6 +238,7 @@ var nothingRecipes = []toolRecipe{
 // No file of an ordinary system is taken for a disk image: programs,
 // libraries, documents, pictures, fonts, sources.
 func TestOrdinaryFilesAreNoImages(t *testing.T) {
+	skipManyImages(t)
 	const most = 100                                                               // files of a folder
 	images := []string{".img", ".iso", ".qcow2", ".vmdk", ".vdi", ".vhd", ".vhdx"} // firmware comes as such
 	containers := []engine.Format{"gzip", "xz", "zstd", "bzip2", "lz4", "lzma", "zip", "tar", "ova"}

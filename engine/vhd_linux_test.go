@@ -87,6 +87,7 @@ func checkVHD(t *testing.T, eng *engine.Engine, path string) {
 // Every VHD that qemu-img can make is accepted, with the size and the contents
 // that qemu-img sees, and no part of one is.
 func TestEveryVHDOfQemuImg(t *testing.T) {
+	skipManyImages(t)
 	needTools(t)
 	eng := newEngine(t, engine.NewConfig())
 	for _, r := range append(vhdRecipes(), largeVHDRecipes()...) {
@@ -122,6 +123,7 @@ func refuseParts(t *testing.T, eng *engine.Engine, image []byte) {
 // The valid VHDs among the cases are valid in the eyes of the tool that reads
 // them, and are what it sees.
 func TestValidVHDsAgainstQemuImg(t *testing.T) {
+	skipManyImages(t)
 	needTools(t)
 	eng := newEngine(t, engine.NewConfig())
 	for _, c := range images.All() {

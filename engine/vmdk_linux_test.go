@@ -41,6 +41,7 @@ func vmdkSize(t *testing.T, path string) int64 {
 // Every VMDK of one file that qemu-img makes converts to the bytes that
 // qemu-img makes of it, and no part of one is accepted.
 func TestEveryVMDKOfQemuImg(t *testing.T) {
+	skipManyImages(t)
 	needTools(t)
 	eng := newEngine(t, engine.NewConfig())
 	for _, r := range vmdkRecipes() {

@@ -8,6 +8,9 @@ import (
 
 // Every shipped probe passes the check that other probes are asked to pass.
 func TestShippedProbesPass(t *testing.T) {
+	if testing.Short() {
+		t.Skip("thousands of runs, one after the other: not with -short")
+	}
 	kit := newKit(t, Options{})
 	shipped, err := probes.Shipped()
 	if err != nil {
