@@ -67,14 +67,13 @@ func decide(matches []*match, claim Format, size int64) decision {
 	return decision{format: Ambiguous}
 }
 
-// contentFormats are what a disk is seen to hold when it is read as raw: the
-// same bytes behind the footer of a fixed VHD are the contents of that.
-var contentFormats = []Format{"gpt", "mbr", "iso", "luks"}
-
-// onlyContents reports whether all matches but one are of such formats.
+// onlyContents reports whether all matches but one are of what a disk is seen
+// to hold when it is read as raw: the same bytes behind the footer of a fixed
+// VHD are the contents of that.
 func onlyContents(matches []*match, but *match) bool {
 	return !slices.ContainsFunc(matches, func(m *match) bool {
-		return m != but && !slices.Contains(contentFormats, m.format())
+		family := formats[m.format()].family
+		return m != but && family != rawDisk && family != rawPayload
 	})
 }
 
