@@ -57,12 +57,13 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native":             {},
 		"native/confine":     {},
 		"native/destination": {},
+		"native/luks":        {},
 		"native/nbd":         {},
 		"native/qemuimg":     {"native/confine", "native/nbd", "internal/vetted"},
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
 			"native/confine", "native/destination", "native/qemuimg"},
 		"probes/probetest": {"engine", "engine/sandbox", "hostfuncs", "probes", "testdata/images"},
-		"cmd/assay":        {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/qemuimg", "probes", "probes/probetest"},
+		"cmd/assay":        {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/luks", "native/qemuimg", "probes", "probes/probetest"},
 	}
 	packages := list(t, "./cmd/...", "./engine/...", "./hostfuncs", "./native/...", "./probes", "./probes/probetest", "./internal/vetted")
 	for path, p := range packages {
