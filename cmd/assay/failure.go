@@ -140,7 +140,7 @@ func hintFor(err error) string {
 		return layer.Hint + " (--best-effort)"
 	}
 	if is[*qemuimg.LockedError](err) {
-		return "end the program that writes to it; or take a raw image as it is with --live"
+		return "end the program that writes to it; a raw image can be converted as it is, with --live"
 	}
 	if is[*destination.ExistsError](err) {
 		return "choose another name, or replace the file with --overwrite"
