@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/assay-dev/assay/internal/vetted"
@@ -62,6 +63,18 @@ type Clusters struct {
 // which is any but qcow2, qed, vdi, vhdx, vmdk and parallels.
 func (e *Engine) Check(ctx context.Context, image *Image, o CheckOptions) (*CheckResult, error) {
 	start := time.Now()
+	result, err := e.check(ctx, image, o)
+	if err != nil {
+		e.logJob(ctx, "check", image, start, err)
+		return nil, err
+	}
+	result.DurationMicros = time.Since(start).Microseconds()
+	e.logJob(ctx, "check", image, start, nil, slog.String("format", string(result.Format)),
+		slog.Int64("corruptions", result.Corruptions), slog.Int64("leaks", result.Leaks))
+	return result, nil
+}
+
+func (e *Engine) check(ctx context.Context, image *Image, o CheckOptions) (*CheckResult, error) {
 	var found *qemuimg.CheckResult
 	tool, err := e.withTool(ctx, "check", o.BestEffort, o.HandOff, []*Image{image}, func(tool *qemuimg.Tool, images []*vetted.Image) (err error) {
 		found, err = tool.Check(ctx, images[0], qemuimg.CheckOptions{HandOff: o.HandOff})
@@ -74,10 +87,8 @@ func (e *Engine) Check(ctx context.Context, image *Image, o CheckOptions) (*Chec
 	result := &CheckResult{
 		Schema: SchemaVersion, Source: r.Source, Format: r.Format, VirtualSize: r.VirtualSize,
 		Clean: found.Clean(), Corruptions: found.Corruptions, Leaks: found.Leaks, Messages: []string{},
-		DurationMicros: time.Since(start).Microseconds(),
-		Tool:           Tool{"qemu-img", tool.Version().String()},
-		Layers:         found.Layers, SourceMode: SourcePinned, HandOff: found.HandOff,
-		Inspected: r.clone().Inspected,
+		Tool: Tool{"qemu-img", tool.Version().String()}, Layers: found.Layers,
+		SourceMode: SourcePinned, HandOff: found.HandOff, Inspected: r.clone().Inspected,
 	}
 	for _, line := range found.Said {
 		result.Messages = append(result.Messages, Escape([]byte(line)))

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/assay-dev/assay/internal/vetted"
@@ -51,6 +52,18 @@ type Compared struct {
 // The errors are those of Convert that are about the source and the tool.
 func (e *Engine) Compare(ctx context.Context, a, b *Image, o CompareOptions) (*CompareResult, error) {
 	start := time.Now()
+	result, err := e.compare(ctx, a, b, o)
+	if err != nil {
+		e.logJob(ctx, "compare", a, start, err)
+		return nil, err
+	}
+	result.DurationMicros = time.Since(start).Microseconds()
+	e.logJob(ctx, "compare", a, start, nil, slog.String("with", result.B.Source), slog.Bool("identical", result.Identical),
+		slog.Int64("virtual_size", result.A.VirtualSize))
+	return result, nil
+}
+
+func (e *Engine) compare(ctx context.Context, a, b *Image, o CompareOptions) (*CompareResult, error) {
 	var found *qemuimg.CompareResult
 	tool, err := e.withTool(ctx, "compare", o.BestEffort, o.HandOff, []*Image{a, b}, func(tool *qemuimg.Tool, images []*vetted.Image) (err error) {
 		found, err = tool.Compare(ctx, images[0], images[1], qemuimg.CompareOptions{HandOff: o.HandOff, Progress: o.Progress})
@@ -61,9 +74,8 @@ func (e *Engine) Compare(ctx context.Context, a, b *Image, o CompareOptions) (*C
 	}
 	result := &CompareResult{
 		Schema: SchemaVersion, A: a.compared(), B: b.compared(), Identical: found.Identical,
-		DurationMicros: time.Since(start).Microseconds(),
-		Tool:           Tool{"qemu-img", tool.Version().String()},
-		Layers:         found.Layers, SourceMode: SourcePinned, HandOff: found.HandOff,
+		Tool: Tool{"qemu-img", tool.Version().String()}, Layers: found.Layers,
+		SourceMode: SourcePinned, HandOff: found.HandOff,
 	}
 	if !found.Identical {
 		result.Offset = &found.Offset

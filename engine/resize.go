@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"syscall"
 	"time"
@@ -77,9 +78,13 @@ func (e *Engine) Resize(ctx context.Context, image *Image, path string, o Resize
 	start := time.Now()
 	result, err := e.resize(ctx, image, path, o)
 	if err != nil {
-		return nil, fmt.Errorf("engine: resize: %w", err)
+		err = fmt.Errorf("engine: resize: %w", err)
+		e.logJob(ctx, "resize", image, start, err)
+		return nil, err
 	}
 	result.DurationMicros = time.Since(start).Microseconds()
+	e.logJob(ctx, "resize", image, start, nil, slog.String("format", string(result.Format)), slog.String("method", result.Method),
+		slog.Int64("virtual_size", result.VirtualSize), slog.Int64("virtual_size_before", result.VirtualSizeBefore))
 	return result, nil
 }
 
