@@ -50,6 +50,10 @@ type ConvertOptions struct {
 	// Progress, if set, is told of bytes of the disk done, and of all, from
 	// one goroutine at a time.
 	Progress func(done, total int64)
+	// Stamp gives the output a stamp (package native/stamp), which takes a
+	// second look at all of it. StampKey, if not nil, seals the stamp.
+	Stamp    bool
+	StampKey []byte
 }
 
 // ConvertResult says what a conversion did.
@@ -75,6 +79,8 @@ type ConvertResult struct {
 	// HandOffDescriptor.
 	HandOff   string    `json:"hand_off"`
 	Inspected Inspected `json:"inspected"` // of the source, when it was vetted
+	// Stamp tells what became of the stamp; absent when none was asked for.
+	Stamp *StampResult `json:"stamp,omitempty"`
 }
 
 // The ways in which a tool gets a source.
@@ -151,6 +157,9 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		return nil, fmt.Errorf("engine: convert: %w", notVetted(err))
 	}
 	defer release()
+	if err := o.checkStamp(); err != nil {
+		return nil, fmt.Errorf("engine: convert: %w", err)
+	}
 	if o.To != qemuimg.TargetRaw && o.To != qemuimg.TargetQcow2 {
 		return nil, fmt.Errorf("engine: writing format %q: %w; raw and qcow2 can be written", o.To, ErrNotSupported)
 	}
@@ -170,6 +179,10 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 	converted, err := e.runTool(ctx, tool, source, out.File(), o)
 	if err == nil {
 		err = e.checkOutput(ctx, image.report.VirtualSize, out, o.To)
+	}
+	var stamped *StampResult
+	if err == nil {
+		stamped, err = e.stamp(ctx, image, out.File(), o)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -191,7 +204,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		Bytes: converted.OutputSize, AllocatedBytes: converted.Allocated,
 		Tool:   Tool{"qemu-img", tool.Version().String()},
 		Layers: converted.Layers, SourceMode: mode, HandOff: converted.HandOff,
-		Inspected: r.clone().Inspected,
+		Inspected: r.clone().Inspected, Stamp: stamped,
 	}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/destination"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/stamp"
 )
 
 // ResizeOptions says what size a disk is given.
@@ -198,6 +199,9 @@ func (e *Engine) truncate(ctx context.Context, image *Image, original *os.File, 
 		return fmt.Errorf("it has its new size, and was not written to disk: %w", err)
 	}
 	result.Method, result.Bytes = ResizeTruncate, o.Size
+	if err := stamp.Remove(original); err != nil {
+		return fmt.Errorf("it has its new size, and the stamp of its old content: %w", err)
+	}
 	return nil
 }
 
@@ -281,7 +285,7 @@ func (e *Engine) replace(ctx context.Context, image *Image, work *vetted.Job, or
 // resizedCopy makes out a copy of the image's file and has the tool resize it.
 func (e *Engine) resizedCopy(ctx context.Context, image *Image, tool *qemuimg.Tool, original *os.File, out *destination.File, o ResizeOptions) (destination.Copied, *qemuimg.ResizeResult, error) {
 	// What cannot be done is to show before the work.
-	if err := out.TakeAfter(original); err != nil {
+	if err := out.TakeAfter(original, stamp.Attribute); err != nil {
 		return "", nil, err
 	}
 	if err := out.File().Chmod(0o600); err != nil { // the tool's own, whatever the mode

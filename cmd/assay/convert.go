@@ -20,6 +20,8 @@ type convertFlags struct {
 	sizeLimit                         sizeFlag
 	handOff                           handOffFlag
 	progress                          progressFlag
+	stamp                             bool
+	stampKey                          string
 }
 
 func newConvert(env environment) *cobra.Command {
@@ -59,6 +61,8 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.BoolVar(&f.bestEffort, "best-effort", false, "go on when this system lacks a layer of confinement")
 	flags.BoolVar(&f.live, "live", false, "take a raw SRC as it is while other programs write to it")
 	flags.Var(&f.handOff, "hand-off", "give SRC to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do)")
+	flags.BoolVar(&f.stamp, "stamp", false, "record in an extended attribute of DST what it was made from (assay stamp)")
+	flags.StringVar(&f.stampKey, "stamp-key", "", "seal the stamp with the key in `FILE`; implies --stamp")
 	flags.Var(&f.progress, "progress", "show progress in `MODE` auto (on a terminal), plain (a line now and then) or none")
 	_ = c.RegisterFlagCompletionFunc("claim", completeFormats)
 	_ = c.RegisterFlagCompletionFunc("to", completeFormats)
@@ -154,11 +158,18 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 	if f.handOff != "auto" {
 		options.HandOff = string(f.handOff)
 	}
+	if options.Stamp, options.StampKey, err = f.stampOptions(); err != nil {
+		return nil, err
+	}
 	if shown := newProgress(f.progress, env.err); shown != nil {
 		options.Progress = shown.update
 		defer shown.finish()
 	}
-	return eng.Convert(ctx, image, engine.ToFile(dst), options)
+	result, err := eng.Convert(ctx, image, engine.ToFile(dst), options)
+	if err == nil && result.Stamp != nil && !result.Stamp.Written {
+		printWarning(env.err, "not stamped: "+result.Stamp.Note)
+	}
+	return result, err
 }
 
 // converted prints the result of a conversion.

@@ -15,6 +15,7 @@ import (
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/destination"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/stamp"
 	"github.com/spf13/cobra"
 )
 
@@ -124,6 +125,8 @@ func errorCode(err error) string {
 		return "not-found"
 	case errors.Is(err, fs.ErrPermission):
 		return "permission"
+	case errors.Is(err, stamp.ErrNone), is[*stamp.MalformedError](err):
+		return "no-stamp"
 	case errors.Is(err, engine.ErrNotSupported):
 		return "unsupported"
 	}

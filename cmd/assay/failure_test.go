@@ -68,6 +68,7 @@ func TestErrorCodes(t *testing.T) {
 		{"tool-missing", fmt.Errorf("x: %w", &qemuimg.NotFoundError{Reason: fs.ErrNotExist})},
 		{"tool-failed", fmt.Errorf("x: %w", &qemuimg.ToolError{})},
 		{"no-space", fmt.Errorf("x: %w", &qemuimg.NoSpaceError{Err: syscall.EDQUOT})},
+		{"would-shrink", fmt.Errorf("x: %w", &qemuimg.ShrinkError{})},
 		{"exists", fmt.Errorf("x: %w", &destination.ExistsError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.SymlinkError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.SourceError{})},
