@@ -13,6 +13,7 @@ import (
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/destination"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/stamp"
 )
 
 func TestConclude(t *testing.T) {
@@ -73,6 +74,7 @@ func TestErrorCodes(t *testing.T) {
 		{"destination", fmt.Errorf("x: %w", &destination.SymlinkError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.SourceError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.KindError{})},
+		{"no-stamp", fmt.Errorf("x: %w", stamp.ErrNone)},
 		{"failed", errors.New("x")},
 	} {
 		if got := errorCode(c.err); got != c.code {
