@@ -12,6 +12,10 @@
 //   - capabilities: it holds none, but the one to read a file it was handed
 //     that its user could not open.
 //   - uid (hosts that run as root): it runs as an unprivileged user.
+//   - namespaces (where the host may make them): it has no network, sees no
+//     process but its own, and what it leaves behind ends with it; where the
+//     host runs as root, it also has a root folder that holds nothing but its
+//     program and libraries.
 //   - landlock: it opens no file but those named above, and no TCP socket.
 //   - seccomp: it makes no system call but those on a list; no sockets but
 //     one it was handed, no namespaces, no tracing, no changes to inodes.
@@ -22,14 +26,16 @@
 // many goroutines at once.
 //
 // A layer that the host cannot give is an error, unless Spec.BestEffort says
-// otherwise; Result.Layers says which were there.
+// otherwise, or the layer is optional: one that ordinary hosts and containers
+// do not permit, and without which each of the others still holds. Spec.Require
+// makes it an error too. Result.Layers says which were there.
 //
 // What it does not promise: it is no virtual machine, and a kernel bug that a
 // permitted system call reaches is a way out. The limits are of each process,
 // and a tool that was taken over can start copies of itself; they stay as
-// confined as it is, and the group they are in is killed when the tool ends,
-// but one that leaves the group lives on. Disk and network bandwidth are not
-// bounded.
+// confined as it is, and the group they are in is killed when the tool ends.
+// One that leaves the group lives on where there are no namespaces. Disk
+// bandwidth is not bounded.
 //
 // Confinement is a matter of Linux (kernel 5.13 or newer with Landlock). On
 // other systems Run fails with an error that matches errors.ErrUnsupported.
@@ -40,6 +46,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -50,9 +57,18 @@ const (
 	LayerNoNewPrivs   = "no-new-privs"
 	LayerCapabilities = "capabilities"
 	LayerUID          = "uid"
+	LayerNamespaces   = "namespaces"
 	LayerLandlock     = "landlock"
 	LayerSeccomp      = "seccomp"
 )
+
+// LayerNames returns the names of all layers, on every system.
+func LayerNames() []string { return slices.Clone(layerNames) }
+
+var layerNames = []string{
+	LayerLimits, LayerNoNewPrivs, LayerCapabilities, LayerUID, LayerNamespaces,
+	LayerLandlock, LayerSeccomp,
+}
 
 // Nobody is the user and the group of a process that a root host starts, if
 // Spec names no other: the overflow ids of Linux, which own nothing.
@@ -124,6 +140,9 @@ type Spec struct {
 
 	// BestEffort runs the process also where a layer is not available.
 	BestEffort bool
+	// Require names layers without which the process is not run, whatever
+	// BestEffort says: those that are optional, above all.
+	Require []string
 }
 
 // A Result tells how a process ended.
@@ -156,9 +175,10 @@ const (
 // A LayerError says that the host cannot give a layer of confinement. It
 // matches errors.ErrUnsupported.
 type LayerError struct {
-	Layer  string // LayerLandlock and so on
-	Reason string // why it is missing
-	Hint   string // what to do about it
+	Layer    string // LayerLandlock and so on
+	Optional bool   // it is an error only because it was required
+	Reason   string // why it is missing
+	Hint     string // what to do about it
 }
 
 // Error implements error.
@@ -173,6 +193,8 @@ func (e *LayerError) Is(target error) bool { return target == errors.ErrUnsuppor
 type LayerStatus struct {
 	Name      string `json:"name"`
 	Available bool   `json:"available"`
+	// Optional says that a process is run without it where it is missing.
+	Optional bool `json:"optional,omitempty"`
 	// Version is the version of the kernel's interface, where it has one.
 	Version string `json:"version,omitempty"`
 	// Why says why the layer is not available, or is weaker than it could be.
@@ -193,6 +215,11 @@ func (s *Spec) check() error {
 		return errors.New("confine: neither a deadline nor a watchdog is set")
 	case s.UID < 0 || s.GID < 0:
 		return fmt.Errorf("confine: user %d, group %d", s.UID, s.GID)
+	}
+	for _, name := range s.Require {
+		if !slices.Contains(layerNames, name) {
+			return fmt.Errorf("confine: there is no layer %q", name)
+		}
 	}
 	for i, f := range s.Files {
 		if f.File == nil {

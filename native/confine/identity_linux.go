@@ -149,6 +149,7 @@ func guardDumpable() (restore func()) {
 func uidStatus(uid, gid int) LayerStatus {
 	s := LayerStatus{Name: LayerUID}
 	if os.Geteuid() != 0 {
+		s.Optional = true
 		s.Why = "not needed: this host does not run as root"
 		return s
 	}

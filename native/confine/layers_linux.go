@@ -1,9 +1,6 @@
 package confine
 
-import (
-	"fmt"
-	"os"
-)
+import "slices"
 
 // Layers tells, for each layer, whether this host can give it, and what to do
 // where it cannot. It restricts nothing.
@@ -17,6 +14,7 @@ func layerStatus(uid, gid int) []LayerStatus {
 		{Name: LayerNoNewPrivs, Available: true},
 		{Name: LayerCapabilities, Available: true},
 		uidStatus(uid, gid),
+		namespacesStatus(),
 		landlockStatus(),
 		seccompStatus(),
 	}
@@ -27,16 +25,21 @@ func layerStatus(uid, gid int) []LayerStatus {
 func choose(s Spec) ([]string, error) {
 	var active []string
 	for _, layer := range layerStatus(s.UID, s.GID) {
+		needed := !layer.Optional && !s.BestEffort || slices.Contains(s.Require, layer.Name)
 		switch {
 		case layer.Available:
 			active = append(active, layer.Name)
-		case layer.Name == LayerUID && os.Geteuid() != 0, s.BestEffort:
-		default:
-			return nil, &LayerError{
-				Layer: layer.Name, Reason: layer.Why,
-				Hint: fmt.Sprintf("%s; best effort runs without this layer", layer.Remedy),
-			}
+		case needed:
+			return nil, &LayerError{Layer: layer.Name, Reason: layer.Why, Optional: layer.Optional, Hint: layer.Remedy + "; " + dispense(layer)}
 		}
 	}
 	return active, nil
+}
+
+// dispense says what a caller does who can do without a layer.
+func dispense(layer LayerStatus) string {
+	if layer.Optional {
+		return "or do not require this layer"
+	}
+	return "best effort runs without this layer"
 }

@@ -87,7 +87,7 @@ func needTool(t *testing.T, layers ...string) {
 	}
 	for _, layer := range Layers() {
 		if slices.Contains(layers, layer.Name) && !layer.Available {
-			if os.Getenv("CI") != "" && layer.Name != LayerUID {
+			if os.Getenv("CI") != "" && !layer.Optional {
 				t.Fatalf("layer %s: %s", layer.Name, layer.Why)
 			}
 			t.Skipf("layer %s: %s", layer.Name, layer.Why)
@@ -97,11 +97,18 @@ func needTool(t *testing.T, layers ...string) {
 
 // allLayers are those that a run must have on this host.
 func allLayers() []string {
-	all := []string{LayerLimits, LayerNoNewPrivs, LayerCapabilities, LayerUID, LayerLandlock, LayerSeccomp}
-	if os.Geteuid() != 0 {
-		all = slices.DeleteFunc(all, func(l string) bool { return l == LayerUID })
+	var all []string
+	for _, l := range Layers() {
+		if l.Available || !l.Optional {
+			all = append(all, l.Name)
+		}
 	}
 	return all
+}
+
+// without returns the layers but one.
+func without(layers []string, layer string) []string {
+	return slices.DeleteFunc(slices.Clone(layers), func(l string) bool { return l == layer })
 }
 
 // answers runs the tool under these layers and returns what it says of each

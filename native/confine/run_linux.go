@@ -90,7 +90,7 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 	if stopErr != nil || err != nil {
 		return nil, errors.Join(stopErr, err)
 	}
-	result.Layers = layers
+	result.Layers = l.layers
 	return result, nil
 }
 

@@ -65,6 +65,9 @@ type Config struct {
 	// that this host does not have. Otherwise that is an error
 	// (*confine.LayerError).
 	BestEffort bool
+	// Require names layers of confinement without which no process is run,
+	// whatever BestEffort says.
+	Require []string
 }
 
 // A Tool is a qemu-img that was found and is usable. It is safe for
@@ -244,6 +247,7 @@ func (t *Tool) run(ctx context.Context, op string, j job) (*confine.Result, erro
 		UID:        t.config.UID,
 		GID:        t.config.GID,
 		BestEffort: t.config.BestEffort,
+		Require:    t.config.Require,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("qemu-img %s: %w", op, err)
