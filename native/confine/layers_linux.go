@@ -4,16 +4,16 @@ import "slices"
 
 // Layers tells, for each layer, whether this host can give it, and what to do
 // where it cannot. It restricts nothing.
-func Layers() []LayerStatus { return layerStatus(0, 0) }
+func Layers() []LayerStatus { return layerStatus(&Spec{}) }
 
-// layerStatus is Layers for a process of this user and group.
-func layerStatus(uid, gid int) []LayerStatus {
+// layerStatus is Layers for a process of these users.
+func layerStatus(s *Spec) []LayerStatus {
 	return []LayerStatus{
 		limitsStatus(),
 		// In every kernel that has filters (prctl(2): Linux 3.5).
 		{Name: LayerNoNewPrivs, Available: true},
 		{Name: LayerCapabilities, Available: true},
-		uidStatus(uid, gid),
+		uidStatus(s),
 		namespacesStatus(),
 		landlockStatus(),
 		seccompStatus(),
@@ -24,7 +24,7 @@ func layerStatus(uid, gid int) []LayerStatus {
 // missing.
 func choose(s Spec) ([]string, error) {
 	var active []string
-	for _, layer := range layerStatus(s.UID, s.GID) {
+	for _, layer := range layerStatus(&s) {
 		needed := !layer.Optional && !s.BestEffort || slices.Contains(s.Require, layer.Name)
 		switch {
 		case layer.Available:

@@ -21,8 +21,9 @@ var toolPath string
 
 // Environment variables of the test binary run again.
 const (
-	toolVariable = "ASSAY_TEST_TOOL" // the tool, built already
-	hostVariable = "ASSAY_TEST_HOST" // be a host that starts the tool with these arguments
+	toolVariable  = "ASSAY_TEST_TOOL"  // the tool, built already
+	againVariable = "ASSAY_TEST_AGAIN" // the test is part of another one
+	hostVariable  = "ASSAY_TEST_HOST"  // be a host that starts the tool with these arguments
 )
 
 func TestMain(m *testing.M) {
@@ -151,6 +152,31 @@ func gone(pid int) bool {
 func awaitGone(pid int) {
 	for !gone(pid) {
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// again runs one test in a process of its own, as it is told, and fails if
+// that one does not pass.
+func again(t *testing.T, name string, how func(*syscall.SysProcAttr)) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+name+"$", "-test.v")
+	cmd.Env = append(os.Environ(), toolVariable+"="+toolPath, againVariable+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	how(cmd.SysProcAttr)
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+		t.Skip("not to be had here: ", err)
+	}
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+name) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// onlyAgain skips a test that is to be run by again.
+func onlyAgain(t *testing.T) {
+	t.Helper()
+	if os.Getenv(againVariable) == "" {
+		t.Skip("a part of another test")
 	}
 }
 

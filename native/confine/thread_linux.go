@@ -151,6 +151,9 @@ func (l *launch) allowFiles() (err error) {
 }
 
 func (l *launch) close() {
+	if l.id != nil {
+		l.id.release()
+	}
 	for _, fd := range l.opened {
 		unix.Close(fd)
 	}
@@ -259,7 +262,7 @@ func (l *launch) limit(pid int) error {
 			return os.NewSyscallError("setresuid", errno)
 		}
 	}
-	return setLimits(pid, l.spec.Limits)
+	return setLimits(pid, l.spec.Limits, l.id.alone())
 }
 
 // onlyThese returns the descriptors for syscall.ProcAttr, and behind them as

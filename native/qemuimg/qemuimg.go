@@ -58,8 +58,10 @@ type Config struct {
 	// Path is the program; a name without a slash, or empty for "qemu-img",
 	// is looked for in PATH.
 	Path string
-	// UID and GID are those of the processes where the host runs as root;
-	// zero means confine.Nobody.
+	// Users is the range of which each process gets a user of its own where
+	// the host runs as root; the zero value is confine's.
+	Users confine.UserRange
+	// UID and GID, if UID is set, are the user and group of all instead.
 	UID, GID int
 	// BestEffort runs the processes also without the layers of confinement
 	// that this host does not have. Otherwise that is an error
@@ -244,6 +246,7 @@ func (t *Tool) run(ctx context.Context, op string, j job) (*confine.Result, erro
 		Deadline:   j.limits.Deadline,
 		Watchdog:   j.limits.NoProgress,
 		Output:     j.output,
+		Users:      t.config.Users,
 		UID:        t.config.UID,
 		GID:        t.config.GID,
 		BestEffort: t.config.BestEffort,
