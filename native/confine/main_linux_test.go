@@ -186,30 +186,33 @@ func TestAsNobody(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("not root: the tests run unprivileged already")
 	}
+	if out := runAsNobody(t, "", "-test.v", "-test.short"); !strings.Contains(out, "--- PASS: TestRefused") {
+		t.Errorf("the tests did not run:\n%s", out)
+	}
+}
+
+// nobodyDir is the folder of tests that runAsNobody runs.
+func nobodyDir() string { return filepath.Join(filepath.Dir(toolPath), "nobody") }
+
+// runAsNobody runs tests as an unprivileged user, with a variable in their
+// environment, and returns what they said; they must pass.
+func runAsNobody(t *testing.T, variable string, args ...string) string {
+	t.Helper()
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied := filepath.Join(filepath.Dir(toolPath), "confine.test")
-	if err := os.WriteFile(copied, self, 0o755); err != nil {
+	copied, temp := filepath.Join(filepath.Dir(toolPath), "confine.test"), nobodyDir()
+	if err := errors.Join(os.RemoveAll(copied), os.WriteFile(copied, self, 0o755), os.MkdirAll(temp, 0o700), os.Chown(temp, Nobody, Nobody)); err != nil {
 		t.Fatal(err)
 	}
-	temp := filepath.Join(filepath.Dir(toolPath), "nobody")
-	if err := os.Mkdir(temp, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(temp, Nobody, Nobody); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), copied, "-test.v", "-test.short")
+	cmd := exec.CommandContext(t.Context(), copied, args...)
 	cmd.Dir = temp
-	cmd.Env = append(os.Environ(), toolVariable+"="+toolPath, "TMPDIR="+temp, "HOME="+temp)
+	cmd.Env = append(os.Environ(), toolVariable+"="+toolPath, "TMPDIR="+temp, "HOME="+temp, variable)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: Nobody, Gid: Nobody}}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if !strings.Contains(string(out), "--- PASS: TestRefused") {
-		t.Errorf("the tests did not run:\n%s", out)
-	}
+	return string(out)
 }

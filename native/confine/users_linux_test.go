@@ -26,11 +26,7 @@ func TestUserOfItsOwn(t *testing.T) {
 	needTool(t, LayerUID)
 	dir := t.TempDir()
 	// The folder is open to all, so that only the file's owner counts.
-	for d := dir; d != os.TempDir(); d = filepath.Dir(d) {
-		if err := os.Chmod(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	openFolders(t, dir)
 	lent := openFile(t, filepath.Join(dir, "lent"), os.O_CREATE|os.O_RDWR)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
