@@ -35,7 +35,8 @@ type ConvertOptions struct {
 	// can need for the virtual size.
 	SizeLimit int64
 	// BestEffort runs the tool also where this system lacks a layer of
-	// confinement; ConvertResult.Layers says which were there.
+	// confinement that is not optional; ConvertResult.Layers says which were
+	// there.
 	BestEffort bool
 	// HandOff is how the tool gets the source: HandOffNBD, HandOffDescriptor,
 	// or empty for the first of these that the tool can do. One it cannot do
@@ -253,7 +254,7 @@ func (e *Engine) qemuImg(ctx context.Context, bestEffort bool) (*qemuimg.Tool, e
 	if t := e.tools[bestEffort]; t != nil {
 		return t, nil
 	}
-	t, err := qemuimg.Find(ctx, qemuimg.Config{Path: e.config.qemuImg, BestEffort: bestEffort})
+	t, err := qemuimg.Find(ctx, qemuimg.Config{Path: e.config.qemuImg, BestEffort: bestEffort, Require: e.config.layers})
 	if err == nil {
 		e.tools[bestEffort] = t
 	}

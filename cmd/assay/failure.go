@@ -142,6 +142,9 @@ func is[E error](err error) bool {
 // has a flag for it, the flag is named; else errors know best.
 func hintFor(err error) string {
 	if layer, ok := errors.AsType[*confine.LayerError](err); ok {
+		if layer.Optional {
+			return layer.Hint + " (--require-layer)"
+		}
 		return layer.Hint + " (--best-effort)"
 	}
 	if is[*qemuimg.LockedError](err) {

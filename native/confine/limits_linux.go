@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -22,6 +23,10 @@ type bound struct {
 	soft, hard uint64
 }
 
+// processes is the default of Limits.Processes: qemu-img's pool of threads
+// holds at most 64 (thread-pool-max).
+const processes = 128
+
 // bounds returns the resource limits of a process. The soft limit of CPU
 // time ends it by SIGXCPU, which tells the cause; the hard one, a second
 // later, by SIGKILL.
@@ -38,10 +43,15 @@ func (l Limits) bounds() []bound {
 	}
 }
 
-// setLimits sets the limits of a process. Limits that it already has are
-// only ever lowered.
-func setLimits(pid int, l Limits) error {
-	for _, b := range l.bounds() {
+// setLimits sets the limits of a process; alone says that nothing else runs
+// as its user. Limits that it already has are only ever lowered.
+func setLimits(pid int, l Limits, alone bool) error {
+	bounds := l.bounds()
+	if alone {
+		n := uint64(cmp.Or(l.Processes, processes))
+		bounds = append(bounds, bound{"processes", unix.RLIMIT_NPROC, n, n})
+	}
+	for _, b := range bounds {
 		var old unix.Rlimit
 		if err := unix.Prlimit(pid, b.resource, nil, &old); err != nil {
 			return fmt.Errorf("read the %s limit: %w", b.name, err)

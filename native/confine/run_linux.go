@@ -17,8 +17,9 @@ import (
 // or the context was done. How it ended, if it was left to, is in the result,
 // also when a limit ended it.
 //
-// When Run returns, the process and the processes in its group are gone, and
-// files lent to it are their owners' again. It is safe for concurrent use;
+// When Run returns, the process is gone, the processes it left in its group,
+// in a pid namespace or under a user of its own are gone or dying, and files
+// lent to it are their owners' again. It is safe for concurrent use;
 // each run occupies one thread of the host while it lasts.
 func Run(ctx context.Context, s Spec) (*Result, error) {
 	if err := s.check(); err != nil {
@@ -87,10 +88,13 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 	}
 	stopped, stopErr := p.supervise(ctx)
 	result, err := p.collect(stopped)
+	if l.id.alone() && l.apart == together {
+		err = errors.Join(err, l.id.killAll())
+	}
 	if stopErr != nil || err != nil {
 		return nil, errors.Join(stopErr, err)
 	}
-	result.Layers = layers
+	result.Layers = l.layers
 	return result, nil
 }
 

@@ -16,6 +16,9 @@ import (
 type launch struct {
 	spec    Spec
 	layers  []string
+	program string // free of symbolic links
+	needs   needs
+	apart   separation
 	id      *identity
 	ruleset *ruleset          // nil without Landlock
 	filter  []unix.SockFilter // nil without seccomp
@@ -34,6 +37,17 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 	}()
 	if l.id, err = newIdentity(s, l.has(LayerUID)); err != nil {
 		return nil, err
+	}
+	if err := l.separate(); err != nil {
+		return nil, err
+	}
+	if l.program, err = filepath.EvalSymlinks(s.Path); err != nil {
+		return nil, err
+	}
+	if l.has(LayerLandlock) || l.apart == byThread {
+		if l.needs, err = needsOf(l.program); err != nil {
+			return nil, err
+		}
 	}
 	null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -67,9 +81,48 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 				sockets = append(sockets, uint32(3+i))
 			}
 		}
-		l.filter = filter(l.id.user != nil || len(l.id.keep) > 0, sockets)
+		l.filter = filter(launching{
+			flags: uint32(l.cloneFlags()) | uint32(unix.SIGCHLD), first: l.apart != together,
+			otherUser: l.id.user != nil || len(l.id.keep) > 0, sockets: sockets,
+		})
 	}
 	return l, nil
+}
+
+// separate decides how the process gets namespaces, if it is to. In a user
+// namespace it would not have the capability that it needs to read a file of
+// another user's.
+func (l *launch) separate() (err error) {
+	if !l.has(LayerNamespaces) {
+		return nil
+	}
+	if l.apart, err = probeNamespaces(); err != nil {
+		return fmt.Errorf("namespaces: %w", err)
+	}
+	if l.apart == byClone && len(l.id.keep) > 0 {
+		l.apart = together
+		l.layers = slices.DeleteFunc(slices.Clone(l.layers), func(name string) bool { return name == LayerNamespaces })
+		if slices.Contains(l.spec.Require, LayerNamespaces) {
+			return &LayerError{
+				Layer: LayerNamespaces, Optional: true, Reason: "a file that the user may not read is handed over, and no user namespace allows that",
+				Hint: "make the file readable for the user",
+			}
+		}
+	}
+	return nil
+}
+
+// cloneFlags are the flags with which the process is started, but for its
+// signal. The Go runtime shares its memory with the child until that has
+// executed the program, but not with one in a new user namespace, for which it
+// may have to map users meanwhile. We map none, and copying the page tables
+// of a large host takes longer than all the rest (BenchmarkRun).
+func (l *launch) cloneFlags() uintptr {
+	flags := uintptr(unix.CLONE_VFORK | unix.CLONE_VM)
+	if l.apart == byClone {
+		flags |= cloneSpace
+	}
+	return flags
 }
 
 func (l *launch) has(layer string) bool { return slices.Contains(l.layers, layer) }
@@ -79,7 +132,7 @@ func (l *launch) allowFiles() (err error) {
 	if l.ruleset, err = newRuleset(); err != nil {
 		return err
 	}
-	if err := l.ruleset.allowProgram(l.spec.Path); err != nil {
+	if err := l.ruleset.allowNeeds(l.needs); err != nil {
 		return err
 	}
 	for i, f := range l.spec.Files {
@@ -98,12 +151,26 @@ func (l *launch) allowFiles() (err error) {
 }
 
 func (l *launch) close() {
+	if l.id != nil {
+		l.id.release()
+	}
 	for _, fd := range l.opened {
 		unix.Close(fd)
 	}
 	if l.ruleset != nil {
 		l.ruleset.close()
 	}
+}
+
+// enter puts the calling thread where the process is to start, and restricts
+// it.
+func (l *launch) enter() error {
+	if l.apart == byThread {
+		if err := enterNamespaces(l.needs); err != nil {
+			return fmt.Errorf("namespaces: %w", err)
+		}
+	}
+	return l.restrict()
 }
 
 // restrict puts the layers that a process inherits on the calling thread,
@@ -137,16 +204,17 @@ func (l *launch) start() (pid int, err error) {
 	if l.id.user != nil {
 		settled = guardDumpable()
 	}
-	if err := l.restrict(); err != nil {
+	if err := l.enter(); err != nil {
 		onOwnThread(settled)
 		return 0, err
 	}
 	limited := l.has(LayerLimits)
-	pid, _, err = syscall.StartProcess(l.spec.Path, append([]string{filepath.Base(l.spec.Path)}, l.spec.Args...), &syscall.ProcAttr{
+	pid, _, err = syscall.StartProcess(l.program, append([]string{filepath.Base(l.spec.Path)}, l.spec.Args...), &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   l.spec.Env,
 		Files: l.table,
 		Sys: &syscall.SysProcAttr{
+			Cloneflags:  l.cloneFlags(),
 			Setpgid:     true,
 			Pdeathsig:   syscall.SIGKILL,
 			Ptrace:      limited,
@@ -194,7 +262,7 @@ func (l *launch) limit(pid int) error {
 			return os.NewSyscallError("setresuid", errno)
 		}
 	}
-	return setLimits(pid, l.spec.Limits)
+	return setLimits(pid, l.spec.Limits, l.id.alone())
 }
 
 // onlyThese returns the descriptors for syscall.ProcAttr, and behind them as
