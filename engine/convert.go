@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -62,7 +63,9 @@ type ConvertResult struct {
 	Bytes          int64  `json:"bytes"`           // length of the output
 	AllocatedBytes int64  `json:"allocated_bytes"` // of it, stored and not holes
 	DurationMicros int64  `json:"duration_us"`     // all of it, the inspection of the output included
-	Tool           Tool   `json:"tool"`
+	// BytesPerSecond is the virtual size over all of that time.
+	BytesPerSecond int64 `json:"bytes_per_second"`
+	Tool           Tool  `json:"tool"`
 	// Layers are the layers of confinement that were active.
 	Layers []string `json:"layers"`
 	// SourceMode is "pinned": the tool saw what was vetted, and the source did
@@ -122,6 +125,19 @@ func (e *OutputError) Error() string {
 // *qemuimg.ToolError; *qemuimg.NoSpaceError; *OutputError.
 func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o ConvertOptions) (*ConvertResult, error) {
 	start := time.Now()
+	result, err := e.convert(ctx, image, to, o)
+	if err != nil {
+		e.logJob(ctx, "convert", image, start, err)
+		return nil, err
+	}
+	elapsed := time.Since(start)
+	result.DurationMicros, result.BytesPerSecond = elapsed.Microseconds(), perSecond(result.VirtualSize, elapsed)
+	e.logJob(ctx, "convert", image, start, nil, slog.String("destination", result.Destination), slog.String("format", string(result.Format)),
+		slog.Int64("virtual_size", result.VirtualSize), slog.Int64("bytes", result.Bytes), rate(result.VirtualSize, start))
+	return result, nil
+}
+
+func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o ConvertOptions) (*ConvertResult, error) {
 	leave, err := e.admit()
 	if err != nil {
 		return nil, err
@@ -173,9 +189,8 @@ func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o Co
 		Schema: SchemaVersion, Source: r.Source, SourceFormat: r.Format,
 		Destination: Escape([]byte(to.path)), Format: o.To, VirtualSize: r.VirtualSize,
 		Bytes: converted.OutputSize, AllocatedBytes: converted.Allocated,
-		DurationMicros: time.Since(start).Microseconds(),
-		Tool:           Tool{"qemu-img", tool.Version().String()},
-		Layers:         converted.Layers, SourceMode: mode, HandOff: converted.HandOff,
+		Tool:   Tool{"qemu-img", tool.Version().String()},
+		Layers: converted.Layers, SourceMode: mode, HandOff: converted.HandOff,
 		Inspected: r.clone().Inspected,
 	}, nil
 }

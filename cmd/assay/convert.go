@@ -167,8 +167,8 @@ func (p *printer) converted(r *engine.ConvertResult) error {
 		return p.object(r)
 	}
 	elapsed := time.Duration(r.DurationMicros) * time.Microsecond
-	_, err := fmt.Fprintf(p.out, "%s  %s -> %s: %s, %s, file %s\n  by      %s %s in %s\n  source  %s, by %s\n  under   %s\n",
+	_, err := fmt.Fprintf(p.out, "%s  %s -> %s: %s, %s, file %s\n  by      %s %s in %s, %s/s\n  source  %s, by %s\n  under   %s\n",
 		p.paint(green, "CONVERTED"), r.Source, r.Destination, r.Format, exactSize(r.VirtualSize), humanSize(r.Bytes),
-		r.Tool.Name, r.Tool.Version, elapsed.Round(time.Millisecond), r.SourceMode, r.HandOff, strings.Join(r.Layers, ", "))
+		r.Tool.Name, r.Tool.Version, elapsed.Round(time.Millisecond), humanSize(r.BytesPerSecond), r.SourceMode, r.HandOff, strings.Join(r.Layers, ", "))
 	return err
 }

@@ -104,6 +104,8 @@ func errorCode(err error) string {
 		return "tool-missing"
 	case is[*qemuimg.ToolError](err):
 		return "tool-failed"
+	case is[*qemuimg.ShrinkError](err):
+		return "would-shrink"
 	case is[*qemuimg.NoSpaceError](err), is[*engine.SpoolLimitError](err), errors.Is(err, syscall.ENOSPC):
 		return "no-space"
 	case is[*engine.SourceChangedError](err):
@@ -140,7 +142,10 @@ func hintFor(err error) string {
 		return layer.Hint + " (--best-effort)"
 	}
 	if is[*qemuimg.LockedError](err) {
-		return "end the program that writes to it; or take a raw image as it is with --live"
+		return "end the program that writes to it; a raw image can be converted as it is, with --live"
+	}
+	if shrink, ok := errors.AsType[*qemuimg.ShrinkError](err); ok {
+		return shrink.Hint() + " with --shrink"
 	}
 	if is[*destination.ExistsError](err) {
 		return "choose another name, or replace the file with --overwrite"
