@@ -36,8 +36,8 @@ func newConvert(env environment) *cobra.Command {
 		Use:   "convert [flags] --to FORMAT SRC DST",
 		Short: "Vet an image, and convert it when it is accepted",
 		Long: `Convert inspects SRC with every mapping table, and only when it is accepted
-has a confined qemu-img write the disk it holds to DST. What was written is
-inspected again. SRC is never changed; DST appears only when it is complete.
+has a confined qemu-img write the disk it holds to DST; a raw image is copied to
+raw without it. What was written is inspected again. SRC is never changed; DST appears only when it is complete.
 
 An image without a format of its own can only be taken at its word: converting
 a raw image needs --claim raw.
@@ -62,7 +62,7 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.BoolVar(&f.bestEffort, "best-effort", false, "go on when this system lacks a layer of confinement")
 	flags.StringSliceVar(&f.requireLayers, "require-layer", nil, "fail when this system lacks the layer of confinement `NAME`, also an optional one (assay doctor lists them)")
 	flags.BoolVar(&f.live, "live", false, "take a raw SRC as it is while other programs write to it")
-	flags.Var(&f.handOff, "hand-off", "give SRC to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do)")
+	flags.Var(&f.handOff, "hand-off", "give SRC to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do, or no qemu-img where none is needed)")
 	flags.BoolVar(&f.stamp, "stamp", false, "record in an extended attribute of DST what it was made from (assay stamp)")
 	flags.StringVar(&f.stampKey, "stamp-key", "", "seal the stamp with the key in `FILE`; implies --stamp")
 	flags.Var(&f.progress, "progress", "show progress in `MODE` auto (on a terminal), plain (a line now and then) or none")
@@ -181,8 +181,12 @@ func (p *printer) converted(r *engine.ConvertResult) error {
 		return p.object(r)
 	}
 	elapsed := time.Duration(r.DurationMicros) * time.Microsecond
-	_, err := fmt.Fprintf(p.out, "%s  %s -> %s: %s, %s, file %s\n  by      %s %s in %s, %s/s\n  source  %s, by %s\n  under   %s\n",
+	source, under := r.SourceMode+", by "+r.HandOff, strings.Join(r.Layers, ", ")
+	if r.HandOff == engine.HandOffNone {
+		source, under = r.SourceMode, "no process: raw is copied as it is"
+	}
+	_, err := fmt.Fprintf(p.out, "%s  %s -> %s: %s, %s, file %s\n  by      %s %s in %s, %s/s\n  source  %s\n  under   %s\n",
 		p.paint(green, "CONVERTED"), r.Source, r.Destination, r.Format, exactSize(r.VirtualSize), humanSize(r.Bytes),
-		r.Tool.Name, r.Tool.Version, elapsed.Round(time.Millisecond), humanSize(r.BytesPerSecond), r.SourceMode, r.HandOff, strings.Join(r.Layers, ", "))
+		r.Tool.Name, r.Tool.Version, elapsed.Round(time.Millisecond), humanSize(r.BytesPerSecond), source, under)
 	return err
 }
