@@ -57,13 +57,14 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native":             {},
 		"native/confine":     {},
 		"native/destination": {},
+		"native/luks":        {},
 		"native/nbd":         {},
 		"native/stamp":       {},
 		"native/qemuimg":     {"native/confine", "native/nbd", "internal/vetted"},
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
 			"native/confine", "native/destination", "native/qemuimg", "native/stamp"},
 		"probes/probetest": {"engine", "engine/sandbox", "hostfuncs", "probes", "testdata/images"},
-		"cmd/assay":        {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/qemuimg", "native/stamp", "probes", "probes/probetest"},
+		"cmd/assay":        {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/luks", "native/qemuimg", "native/stamp", "probes", "probes/probetest"},
 	}
 	packages := list(t, "./cmd/...", "./engine/...", "./hostfuncs", "./native/...", "./probes", "./probes/probetest", "./internal/vetted")
 	for path, p := range packages {
