@@ -2,12 +2,14 @@ package engine_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -216,5 +218,40 @@ func TestResizeIsVerified(t *testing.T) {
 	}
 	if left, err := os.ReadDir(small); err != nil || len(left) != 1 || !bytes.Equal(readFile(t, full), before) {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// However soon a resize is given up, the image is what it was, or has its new
+// size; nothing is beside it.
+func TestResizeCancelled(t *testing.T) {
+	needTools(t)
+	eng := newEngine(t, engine.NewConfig())
+	path := resizable(t)
+	size, cancelled := int64(24<<20), 0
+	for i := range 12 {
+		image, before := vet(t, eng, open(t, path)), readFile(t, path)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*i)*time.Millisecond)
+		_, err := eng.Resize(ctx, image, path, engine.ResizeOptions{Size: size + 1<<20})
+		cancel()
+		switch {
+		case err == nil:
+			size += 1 << 20
+		case !errors.Is(err, context.DeadlineExceeded):
+			t.Errorf("cancelled after %d ms: %v", i*i, err)
+		default:
+			cancelled++
+			if !bytes.Equal(readFile(t, path), before) {
+				t.Fatalf("cancelled after %d ms, and changed", i*i)
+			}
+		}
+		if now := vet(t, eng, open(t, path)).Report(); now.VirtualSize != size {
+			t.Errorf("after %d ms the disk has %d bytes, not %d", i*i, now.VirtualSize, size)
+		}
+		if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+	}
+	if cancelled < 3 {
+		t.Errorf("only %d were cancelled", cancelled)
 	}
 }

@@ -118,42 +118,18 @@ func (f *convertFlags) run(ctx context.Context, env environment, src, dst string
 	defer eng.Close(context.WithoutCancel(ctx))
 	p := newPrinter(env, f.json)
 	result, err := f.convert(ctx, env, eng, src, dst)
-	if rejected, ok := errors.AsType[*engine.RejectedError](err); ok {
-		if err := p.report(rejected.Report); err != nil {
-			return err
-		}
-		return statusError(exitRejected)
-	}
-	switch {
-	case ctx.Err() != nil && err != nil:
-		return ctx.Err()
-	case err != nil:
-		p.failure(src, err)
-		return statusError(exitFailed)
+	if err != nil {
+		return p.conclude(ctx, src, err)
 	}
 	return p.converted(result)
 }
 
 func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine.Engine, src, dst string) (*engine.ConvertResult, error) {
-	source, file, err := opener{env.in, env.spoolDir}.open(ctx, src)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	image, err := eng.Vet(ctx, source, engine.Named(src), engine.Claim(f.claim.format))
+	image, err := vet(ctx, env, eng, src, f.claim.format, "--claim")
 	if err != nil {
 		return nil, err
 	}
 	defer image.Close()
-	if image.Report().Format == engine.Raw && f.claim.format == "" {
-		return nil, hintedError{
-			fmt.Errorf("%s: no known format, and raw is not assumed", src),
-			"if it is a raw disk, say so: --claim raw",
-		}
-	}
-	for _, w := range image.Report().FindingsOf(engine.Warn) {
-		printWarning(env.err, fmt.Sprintf("%s: %s [%s]", src, w.Message, w.ID))
-	}
 	options := engine.ConvertOptions{
 		To: f.to.format, Compress: string(f.compress), Overwrite: f.overwrite,
 		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort, Live: f.live,
@@ -168,7 +144,7 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 		options.Progress = shown.update
 		defer shown.finish()
 	}
-	result, err := eng.Convert(ctx, image, engine.ToFile(dst), options)
+	result, err := eng.Convert(ctx, image.Image, engine.ToFile(dst), options)
 	if err == nil && result.Stamp != nil && !result.Stamp.Written {
 		printWarning(env.err, "not stamped: "+result.Stamp.Note)
 	}

@@ -147,7 +147,7 @@ func hintFor(err error) string {
 		}
 		return layer.Hint + " (--best-effort)"
 	}
-	if is[*qemuimg.LockedError](err) {
+	if locked, ok := errors.AsType[*qemuimg.LockedError](err); ok && !locked.Resize {
 		return "end the program that writes to it; a raw image can be converted as it is, with --live"
 	}
 	if shrink, ok := errors.AsType[*qemuimg.ShrinkError](err); ok {

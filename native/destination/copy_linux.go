@@ -77,6 +77,26 @@ func (f *File) takeAttributes(original *os.File, except []string) error {
 	return nil
 }
 
+// room fails, with an error that matches unix.ENOSPC, unless the file system
+// has more room than a file takes up: a long copy that must fail is better not
+// begun.
+func (f *File) room(original *os.File) error {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(f.file.Fd()), &fs); err != nil {
+		return os.NewSyscallError("fstatfs", err)
+	}
+	var was unix.Stat_t
+	if err := unix.Fstat(int(original.Fd()), &was); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	// stat(2): blocks are of 512 bytes; statfs(2): those of a file system of
+	// its fragment size.
+	if needed, free := uint64(was.Blocks)*512, fs.Bavail*uint64(fs.Frsize); free <= needed {
+		return fmt.Errorf("%d bytes are needed, and %d are free: %w", needed, free, unix.ENOSPC)
+	}
+	return nil
+}
+
 // copyStep is how much is copied between two looks at the context, in bytes.
 const copyStep = 8 << 20
 
@@ -87,7 +107,11 @@ func (f *File) CopyFrom(ctx context.Context, original *os.File, progress func(do
 	if err := unix.IoctlFileClone(int(f.file.Fd()), int(original.Fd())); err == nil {
 		return Cloned, nil
 	}
-	if err := f.copyData(ctx, original, progress); err != nil {
+	err := f.room(original)
+	if err == nil {
+		err = f.copyData(ctx, original, progress)
+	}
+	if err != nil {
 		return "", fmt.Errorf("destination %s: copy: %w", f.path, err)
 	}
 	return CopiedData, nil

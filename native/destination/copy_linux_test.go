@@ -126,8 +126,13 @@ func TestCopyWithoutSpace(t *testing.T) {
 	}
 	defer original.Close()
 	f := begin(t, path, Replace, nil, false)
-	if _, err := f.CopyFrom(t.Context(), original, nil); !errors.Is(err, unix.ENOSPC) {
+	begun := func(int64, int64) { t.Error("what could not be completed was begun") }
+	if _, err := f.CopyFrom(t.Context(), original, begun); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("got %v", err)
+	}
+	// Where it fills up meanwhile, it is told too.
+	if err := f.copyData(t.Context(), original, nil); !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("without asking: %v", err)
 	}
 	if err := f.Abort(); err != nil {
 		t.Error(err)
