@@ -88,6 +88,9 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 	}
 	stopped, stopErr := p.supervise(ctx)
 	result, err := p.collect(stopped)
+	if err == nil && result.Limit == "" && result.Signal == unix.SIGKILL && l.group != nil && l.group.outOfMemory() {
+		result.Limit = LimitMemory
+	}
 	if l.id.alone() && l.apart == together {
 		err = errors.Join(err, l.id.killAll())
 	}
