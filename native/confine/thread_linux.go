@@ -26,11 +26,12 @@ type launch struct {
 	fds     []int             // of the process, in order
 	opened  []int             // of those, the ones to close
 	table   []uintptr         // of descriptors, for the start
+	handle  pidfd             // of the process, once it is started
 }
 
 // newLaunch makes a process ready. It must be closed.
 func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err error) {
-	l := &launch{spec: s, layers: layers}
+	l := &launch{spec: s, layers: layers, handle: noPidfd}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -163,6 +164,7 @@ func (l *launch) close() {
 	if l.id != nil {
 		l.id.release()
 	}
+	l.handle.close()
 	for _, fd := range l.opened {
 		unix.Close(fd)
 	}
@@ -226,6 +228,7 @@ func (l *launch) start() (pid int, err error) {
 		Files: l.table,
 		Sys: &syscall.SysProcAttr{
 			Cloneflags:  l.cloneFlags(),
+			PidFD:       (*int)(&l.handle),
 			Setpgid:     true,
 			Pdeathsig:   syscall.SIGKILL,
 			Ptrace:      stop,
@@ -252,7 +255,7 @@ func (l *launch) start() (pid int, err error) {
 		stopErr = os.NewSyscallError("ptrace detach", unix.PtraceDetach(pid))
 	}
 	if stopErr != nil {
-		unix.Kill(pid, unix.SIGKILL)
+		l.handle.kill(pid)
 		reap(pid)
 		return 0, stopErr
 	}
