@@ -23,7 +23,7 @@ func BenchmarkRun(b *testing.B) {
 			return err
 		},
 	}
-	for _, layer := range []string{LayerNamespaces, LayerUID, LayerLandlock, LayerSeccomp} {
+	for _, layer := range []string{LayerNamespaces, LayerUID, LayerCgroup, LayerLandlock, LayerSeccomp} {
 		if slices.Contains(all, layer) {
 			rest := without(all, layer)
 			ways["without-"+layer] = func() error {

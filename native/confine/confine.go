@@ -20,6 +20,9 @@
 //   - landlock: it opens no file but those named above, and no TCP socket.
 //   - seccomp: it makes no system call but those on a list; no sockets but
 //     one it was handed, no namespaces, no tracing, no changes to inodes.
+//   - cgroup (where control groups are delegated to the host): the memory and
+//     the number of processes of it and all that it starts are bounded, and
+//     they end together.
 //
 // The layers are put on the child alone, by way of a thread of the host that
 // ends with it. The host keeps every right it had: it can still open any file
@@ -35,8 +38,9 @@
 // permitted system call reaches is a way out. The limits are of each process,
 // and a tool that was taken over can start copies of itself; they stay as
 // confined as it is, and the group they are in is killed when the tool ends.
-// One that leaves the group lives on where there are no namespaces and the
-// user is not its own. Disk bandwidth is not bounded.
+// One that leaves the group lives on where there are no namespaces, the user
+// is not its own, and there is no control group. Disk bandwidth is not
+// bounded.
 //
 // Confinement is a matter of Linux (kernel 5.13 or newer with Landlock). On
 // other systems Run fails with an error that matches errors.ErrUnsupported.
@@ -62,6 +66,7 @@ const (
 	LayerNamespaces   = "namespaces"
 	LayerLandlock     = "landlock"
 	LayerSeccomp      = "seccomp"
+	LayerCgroup       = "cgroup"
 )
 
 // LayerNames returns the names of all layers, on every system.
@@ -69,7 +74,7 @@ func LayerNames() []string { return slices.Clone(layerNames) }
 
 var layerNames = []string{
 	LayerLimits, LayerNoNewPrivs, LayerCapabilities, LayerUID, LayerNamespaces,
-	LayerLandlock, LayerSeccomp,
+	LayerLandlock, LayerSeccomp, LayerCgroup,
 }
 
 // Nobody is the user and the group of a process that a root host starts where
@@ -125,8 +130,8 @@ type Limits struct {
 	// OpenFiles is the number of descriptors.
 	OpenFiles int
 	// Processes is the number of processes and threads together; zero means
-	// 128. The kernel counts them by user: it is set where the process's user
-	// is its own.
+	// 128. It is set where the process's user is its own, for the kernel
+	// counts them by user, and where there is a control group.
 	Processes int
 }
 
@@ -194,6 +199,7 @@ const (
 	LimitCPU        = "cpu"
 	LimitFileSize   = "file-size"
 	LimitDeadline   = "deadline"
+	LimitMemory     = "memory" // of all processes of the control group
 	LimitNoProgress = "no-progress"
 )
 

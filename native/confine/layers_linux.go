@@ -17,6 +17,7 @@ func layerStatus(s *Spec) []LayerStatus {
 		namespacesStatus(),
 		landlockStatus(),
 		seccompStatus(),
+		cgroupStatus(),
 	}
 }
 

@@ -210,9 +210,19 @@ func runAsNobody(t *testing.T, variable string, args ...string) string {
 	cmd.Dir = temp
 	cmd.Env = append(os.Environ(), toolVariable+"="+toolPath, "TMPDIR="+temp, "HOME="+temp, variable)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: Nobody, Gid: Nobody}}
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := startAs(cmd); err != nil {
+		t.Fatal(err)
 	}
-	return string(out)
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	return out.String()
+}
+
+// startAs starts a process as another user, and leaves this one as it is.
+func startAs(cmd *exec.Cmd) error {
+	defer guardDumpable()()
+	return cmd.Start()
 }

@@ -38,7 +38,7 @@ func equals(arg int, value uint32) condition {
 // A launching is what a filter must let the host do to start the process; it
 // then lets the process do it too.
 type launching struct {
-	flags     uint32   // of clone
+	flags     uint32   // of clone, which may be asked for a pidfd too
 	first     bool     // the process is the first of a pid namespace
 	otherUser bool     // it becomes another user, or keeps a capability
 	sockets   []uint32 // its descriptors that are sockets

@@ -73,6 +73,7 @@ func TestFilter(t *testing.T) {
 		{"thread", unix.SYS_CLONE, []uint64{pthread}, allowed, allowed},
 		{"thread in a namespace", unix.SYS_CLONE, []uint64{pthread | unix.CLONE_NEWNET}, refused(unix.EPERM), refused(unix.EPERM)},
 		{"start", unix.SYS_CLONE, []uint64{uint64(startFlags)}, allowed, allowed},
+		{"start with a pidfd", unix.SYS_CLONE, []uint64{uint64(startFlags) | unix.CLONE_PIDFD}, allowed, allowed},
 		{"start in a namespace", unix.SYS_CLONE, []uint64{uint64(startFlags) | unix.CLONE_NEWUSER}, refused(unix.EPERM), refused(unix.EPERM)},
 		{"fork", unix.SYS_CLONE, []uint64{uint64(unix.SIGCHLD)}, refused(unix.EPERM), refused(unix.EPERM)},
 		{"immune", unix.SYS_KILL, []uint64{1, uint64(unix.SIGKILL)}, refused(unix.ENOSYS), allowed},

@@ -3,6 +3,7 @@
 package confine
 
 import (
+	"math"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -60,7 +61,7 @@ func conditional(l launching) []rule {
 		// arguments of clone3 are in memory, out of a filter's sight: it is
 		// not on the list, and C libraries fall back to clone.
 		{number: unix.SYS_CLONE, when: []condition{{0, unix.CLONE_THREAD | namespaces, unix.CLONE_THREAD}}},
-		{number: unix.SYS_CLONE, when: []condition{equals(0, l.flags)}, refusal: unix.EPERM},
+		{number: unix.SYS_CLONE, when: []condition{{0, math.MaxUint32 &^ unix.CLONE_PIDFD, uint64(l.flags)}}, refusal: unix.EPERM},
 		{number: unix.SYS_SETPGID, when: []condition{equals(0, 0), equals(1, 0)}, refusal: unix.EPERM},
 		{number: unix.SYS_PRLIMIT64, when: []condition{equals(0, 0)}, refusal: unix.EPERM},
 	}

@@ -20,16 +20,18 @@ type launch struct {
 	needs   needs
 	apart   separation
 	id      *identity
+	group   *cgroup           // nil without control groups
 	ruleset *ruleset          // nil without Landlock
 	filter  []unix.SockFilter // nil without seccomp
 	fds     []int             // of the process, in order
 	opened  []int             // of those, the ones to close
 	table   []uintptr         // of descriptors, for the start
+	handle  pidfd             // of the process, once it is started
 }
 
 // newLaunch makes a process ready. It must be closed.
 func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err error) {
-	l := &launch{spec: s, layers: layers}
+	l := &launch{spec: s, layers: layers, handle: noPidfd}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -43,6 +45,11 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 	}
 	if l.program, err = filepath.EvalSymlinks(s.Path); err != nil {
 		return nil, err
+	}
+	if l.has(LayerCgroup) {
+		if l.group, err = newCgroup(s.Limits); err != nil {
+			return nil, fmt.Errorf("cgroup: %w", err)
+		}
 	}
 	if l.has(LayerLandlock) || l.apart == byThread {
 		if l.needs, err = needsOf(l.program); err != nil {
@@ -151,9 +158,13 @@ func (l *launch) allowFiles() (err error) {
 }
 
 func (l *launch) close() {
+	if l.group != nil {
+		l.group.remove()
+	}
 	if l.id != nil {
 		l.id.release()
 	}
+	l.handle.close()
 	for _, fd := range l.opened {
 		unix.Close(fd)
 	}
@@ -208,16 +219,19 @@ func (l *launch) start() (pid int, err error) {
 		onOwnThread(settled)
 		return 0, err
 	}
-	limited := l.has(LayerLimits)
+	// It stops before its first instruction, for what is put on it from the
+	// outside.
+	stop := l.has(LayerLimits) || l.group != nil
 	pid, _, err = syscall.StartProcess(l.program, append([]string{filepath.Base(l.spec.Path)}, l.spec.Args...), &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   l.spec.Env,
 		Files: l.table,
 		Sys: &syscall.SysProcAttr{
 			Cloneflags:  l.cloneFlags(),
+			PidFD:       (*int)(&l.handle),
 			Setpgid:     true,
 			Pdeathsig:   syscall.SIGKILL,
-			Ptrace:      limited,
+			Ptrace:      stop,
 			Credential:  l.id.user,
 			AmbientCaps: l.id.keep,
 		},
@@ -227,25 +241,40 @@ func (l *launch) start() (pid int, err error) {
 		return 0, err
 	}
 	// What is left to do is refused on this thread by now.
-	var limitErr error
-	if limited {
-		limitErr = awaitExec(pid)
+	var stopErr error
+	if stop {
+		stopErr = awaitExec(pid)
 	}
 	onOwnThread(func() {
 		settled()
-		if limited && limitErr == nil {
-			limitErr = l.limit(pid)
+		if stop && stopErr == nil {
+			stopErr = l.bound(pid)
 		}
 	})
-	if limited && limitErr == nil {
-		limitErr = os.NewSyscallError("ptrace detach", unix.PtraceDetach(pid))
+	if stop && stopErr == nil {
+		stopErr = os.NewSyscallError("ptrace detach", unix.PtraceDetach(pid))
 	}
-	if limitErr != nil {
-		unix.Kill(pid, unix.SIGKILL)
+	if stopErr != nil {
+		l.handle.kill(pid)
 		reap(pid)
-		return 0, fmt.Errorf("limits: %w", limitErr)
+		return 0, stopErr
 	}
 	return pid, nil
+}
+
+// bound puts on the stopped process what is put on it from the outside.
+func (l *launch) bound(pid int) error {
+	if l.group != nil {
+		if err := l.group.place(pid); err != nil {
+			return fmt.Errorf("cgroup: %w", err)
+		}
+	}
+	if l.has(LayerLimits) {
+		if err := l.limit(pid); err != nil {
+			return fmt.Errorf("limits: %w", err)
+		}
+	}
+	return nil
 }
 
 // limit sets the limits of the process, from a thread of its own. A process

@@ -45,8 +45,13 @@ var lacks = []lack{
 	{"kernel without filters", LayerSeccomp, []rule{{number: unix.SYS_SECCOMP}}, unix.ENOSYS, "no seccomp filters"},
 	{"container without namespaces", LayerNamespaces, slices.Concat(newNamespace(unix.SYS_CLONE), newNamespace(unix.SYS_UNSHARE)), unix.EPERM, "operation not permitted"},
 	{"no more namespaces", LayerNamespaces, slices.Concat(newNamespace(unix.SYS_CLONE), newNamespace(unix.SYS_UNSHARE)), unix.ENOSPC, "no more namespaces"},
+	{"control groups of another's", LayerCgroup, madeGroup, unix.EACCES, "permission denied"},
+	{"control groups mounted for reading", LayerCgroup, madeGroup, unix.EROFS, "read-only file system"},
 	{"container without mounts", LayerNamespaces, slices.Concat(newNamespace(unix.SYS_CLONE), []rule{{number: unix.SYS_MOUNT}}), unix.EACCES, "permission denied"},
 }
+
+// madeGroup is the call that makes a control group, by its mode.
+var madeGroup = []rule{{number: unix.SYS_MKDIRAT, when: []condition{equals(2, 0o700)}}}
 
 // TestUnavailable: where a layer cannot be had, that is told with a reason and
 // a remedy. A process is then not run if the layer is not optional, or if it
@@ -79,6 +84,7 @@ func TestWithLack(t *testing.T) {
 	l := lacks[n]
 	before := allLayers()
 	separated.Store(int32(together)) // what worked, will no more
+	usable.Store(nil)
 	l.impose(t)
 
 	for _, status := range Layers() {
@@ -88,7 +94,6 @@ func TestWithLack(t *testing.T) {
 			t.Errorf("told as %+v", status)
 		}
 	}
-	optional := l.layer == LayerNamespaces
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -97,9 +102,9 @@ func TestWithLack(t *testing.T) {
 	s := spec("connect=" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
 	_, err = Run(t.Context(), s)
 	switch {
-	case optional && err != nil:
+	case l.optional() && err != nil:
 		t.Error(err)
-	case !optional:
+	case !l.optional():
 		l.check(t, err)
 	}
 	s.Require = []string{l.layer}
@@ -121,11 +126,13 @@ func TestWithLack(t *testing.T) {
 	}
 }
 
+func (l lack) optional() bool { return l.layer == LayerNamespaces || l.layer == LayerCgroup }
+
 // check checks that a process was not run, for want of the layer.
 func (l lack) check(t *testing.T, err error) {
 	t.Helper()
 	missing, ok := errors.AsType[*LayerError](err)
-	if !ok || missing.Layer != l.layer || missing.Optional != (l.layer == LayerNamespaces) || missing.Hint == "" || !errors.Is(err, errors.ErrUnsupported) {
+	if !ok || missing.Layer != l.layer || missing.Optional != l.optional() || missing.Hint == "" || !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -84,7 +84,7 @@ func TestTakeUser(t *testing.T) {
 	const first, count = FirstUser + UserCount, 5 // of no other test
 	victim := exec.Command(toolPath, "stop")
 	victim.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: first + 3, Gid: first + 3}}
-	if err := victim.Start(); err != nil {
+	if err := startAs(victim); err != nil {
 		t.Skip("no such user here: ", err)
 	}
 	r := UserRange{first, count}

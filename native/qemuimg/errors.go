@@ -12,7 +12,7 @@ import (
 // The values of ToolError.Limit.
 const (
 	LimitCPU        = confine.LimitCPU
-	LimitMemory     = "memory"
+	LimitMemory     = confine.LimitMemory
 	LimitFileSize   = confine.LimitFileSize
 	LimitDeadline   = confine.LimitDeadline
 	LimitNoProgress = confine.LimitNoProgress

@@ -161,6 +161,14 @@ var actions = map[string]func(string) error{
 		_, err := unix.Mmap(-1, 0, n<<20, unix.PROT_READ, unix.MAP_ANON|unix.MAP_PRIVATE)
 		return err
 	},
+	"use": func(mib string) error {
+		n, _ := strconv.Atoi(mib)
+		p := make([]byte, n<<20)
+		for i := 0; i < len(p); i += 4096 {
+			p[i] = 1
+		}
+		return nil
+	},
 	"fill": func(arg string) error {
 		fd, size, _ := strings.Cut(arg, ",")
 		n, _ := strconv.Atoi(fd)
