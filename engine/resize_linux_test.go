@@ -255,3 +255,35 @@ func TestResizeCancelled(t *testing.T) {
 		t.Errorf("only %d were cancelled", cancelled)
 	}
 }
+
+// Where files can share data, the copy is a clone.
+func TestResizeClone(t *testing.T) {
+	needTools(t)
+	if os.Geteuid() != 0 {
+		t.Skip("mounting a file system needs root")
+	}
+	disk, dir := openBytes(t, nil), t.TempDir()
+	if err := disk.Truncate(256 << 20); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"mkfs.btrfs", "-q", disk.Name()}, {"mount", "-o", "loop", disk.Name(), dir}} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("no btrfs: %v: %s", err, out)
+		}
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	path := filepath.Join(dir, "a.qcow2")
+	if err := os.WriteFile(path, readFile(t, resizable(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eng := newEngine(t, engine.NewConfig())
+	r, err := eng.Resize(t.Context(), vet(t, eng, open(t, path)), path, engine.ResizeOptions{Size: 48 << 20})
+	if err != nil || r.Method != engine.ResizeClone {
+		t.Fatalf("%s, %v", text(r), err)
+	}
+	tool(t, "qemu-io", "-r", "-f", "qcow2", "-c", "read -q -P 3 1M 3M", "-c", "read -q -P 9 20M 64k", "-c", "read -q -P 0 24M 24M", path)
+}
