@@ -217,6 +217,10 @@ func usableHierarchies() ([]hierarchy, error) {
 // cgroupStatus tells whether a process can be given a control group here.
 func cgroupStatus() LayerStatus {
 	s := LayerStatus{Name: LayerCgroup, Optional: true}
+	if why, remedy := noStop(); why != "" {
+		s.Why, s.Remedy = "a process cannot be put into a group before its first instruction: "+why, remedy
+		return s
+	}
 	hierarchies, err := usableHierarchies()
 	switch {
 	case errors.Is(err, errNoController):
