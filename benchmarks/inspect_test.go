@@ -4,9 +4,9 @@
 package benchmarks
 
 import (
-	"archive/tar"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/assay-dev/assay/engine"
@@ -14,28 +14,16 @@ import (
 	"github.com/assay-dev/assay/testdata/images"
 )
 
-// subjects are the images measured, one for each format.
-var subjects = []struct {
-	name  string
-	claim engine.Format
-	build func() []byte
-}{
-	{"qcow2", "qcow2", func() []byte { return images.Qcow2(images.Clusters(16), images.FeatureNames()) }},
-	{"vhd", "vhd", func() []byte { return images.VHD() }},
-	{"vhd-fixed", "vhd", func() []byte { return images.VHD(images.VHDContents(images.GPT(512))) }},
-	{"gpt", "raw", func() []byte { return images.GPT(512) }},
-	{"vhdx", "vhdx", func() []byte { return images.VHDX() }},
-	{"vdi", "vdi", func() []byte { return images.VDI(1<<20, []uint32{0}) }},
-	{"parallels", "parallels", func() []byte { return images.Parallels([]uint32{0, 2, 0, 1}) }},
-	{"qed", "qed", func() []byte { return images.QED() }},
-	{"qcow", "qcow", func() []byte { return images.Qcow() }},
-	{"mbr", "raw", func() []byte { return images.MBR(64<<10, images.Partition{Type: 0x83, Start: 8, Count: 64}) }},
-	{"luks", "raw", images.LUKS1},
-	{"iso", "raw", images.ISO},
-	{"udf", "raw", images.UDF},
-	{"tar", "raw", func() []byte { return images.Tar(tar.FormatUSTAR, images.Text(100_000), "text") }},
-	{"raw", "raw", func() []byte { return images.Random(1<<20, 1) }},
-}
+// subjects are images to measure: the first accepted one of each format.
+var subjects = func() []images.Case {
+	var first []images.Case
+	for _, c := range images.All() {
+		if c.WantAccepted && !slices.ContainsFunc(first, func(f images.Case) bool { return f.WantFormat == c.WantFormat }) {
+			first = append(first, c)
+		}
+	}
+	return first
+}()
 
 func open(b *testing.B, data []byte) *os.File {
 	b.Helper()
@@ -65,10 +53,10 @@ func newEngine(b *testing.B, mode sandbox.Mode) *engine.Engine {
 func BenchmarkInspect(b *testing.B) {
 	for _, mode := range []sandbox.Mode{sandbox.ModeCompiler, sandbox.ModeInterpreter} {
 		for _, s := range subjects {
-			b.Run(string(mode)+"/"+s.name, func(b *testing.B) {
-				eng, f := newEngine(b, mode), open(b, s.build())
+			b.Run(string(mode)+"/"+s.WantFormat, func(b *testing.B) {
+				eng, f := newEngine(b, mode), open(b, s.Build())
 				inspect := func() {
-					report, err := eng.Inspect(b.Context(), engine.File(f), engine.Claim(s.claim))
+					report, err := eng.Inspect(b.Context(), engine.File(f), engine.Claim(engine.Format(s.Claim)))
 					if err != nil || !report.Accepted {
 						b.Fatalf("%v, %v", report, err)
 					}
@@ -87,11 +75,11 @@ func BenchmarkInspect(b *testing.B) {
 // image ready to convert.
 func BenchmarkVet(b *testing.B) {
 	for _, s := range subjects {
-		b.Run(s.name, func(b *testing.B) {
-			eng, f := newEngine(b, sandbox.ModeCompiler), open(b, s.build())
+		b.Run(s.WantFormat, func(b *testing.B) {
+			eng, f := newEngine(b, sandbox.ModeCompiler), open(b, s.Build())
 			b.ReportAllocs()
 			for b.Loop() {
-				image, err := eng.Vet(b.Context(), engine.File(f), engine.Claim(s.claim))
+				image, err := eng.Vet(b.Context(), engine.File(f), engine.Claim(engine.Format(s.Claim)))
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -105,7 +93,7 @@ func BenchmarkVet(b *testing.B) {
 
 // BenchmarkInspectParallel is many inspections at a time on one engine.
 func BenchmarkInspectParallel(b *testing.B) {
-	eng, f := newEngine(b, sandbox.ModeCompiler), open(b, subjects[0].build())
+	eng, f := newEngine(b, sandbox.ModeCompiler), open(b, subjects[0].Build())
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/assay-dev/assay/engine/sandbox"
@@ -45,14 +46,17 @@ func (c *comparison) hostile() error {
 		name string
 		part float64
 	}{{"median", 0.5}, {"99th percentile", 0.99}} {
-		err := c.row("stop the world while an endless probe runs, "+q.name, "while nothing runs",
+		err := c.row("stop the world while an endless probe runs, "+q.name, "while Go code computes",
 			func() (time.Duration, error) {
 				cancel, done := c.start(module)
 				delay := stops(q.part)
 				cancel()
 				return delay, ended(<-done)
 			},
-			func() (time.Duration, error) { return stops(q.part), nil })
+			func() (time.Duration, error) {
+				defer compute()()
+				return stops(q.part), nil
+			})
 		if err != nil {
 			return err
 		}
@@ -78,6 +82,29 @@ func (c *comparison) hostile() error {
 		return time.Since(begin), err
 	})
 }
+
+// compute keeps a goroutine busy until it is stopped. It can be stopped every
+// few microseconds: what stopping it costs beyond that is the scheduler's.
+func compute() (stop func()) {
+	var stopped atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for x := uint64(7); !stopped.Load(); {
+			for range 1000 {
+				x = x*x + 1
+			}
+			computed.Store(x)
+		}
+	}()
+	return func() {
+		stopped.Store(true)
+		<-done
+	}
+}
+
+// computed keeps the compiler from leaving the work out.
+var computed atomic.Uint64
 
 // start runs a module without an end in sight.
 func (c *comparison) start(m *sandbox.Module) (cancel func(), done chan error) {

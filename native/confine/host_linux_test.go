@@ -23,6 +23,11 @@ import (
 // the host is restricted, and it can do what it could.
 func TestHostUnrestricted(t *testing.T) {
 	needTool(t, allLayers()...)
+	// Package os does not guard it as this one does, and another test may have
+	// had it start a process as another user.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {

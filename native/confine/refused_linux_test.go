@@ -38,7 +38,7 @@ func TestRefused(t *testing.T) {
 		{"read=/proc/self/status", "EACCES"},
 		{"list=/", "EACCES"},
 		{"write=/dev/urandom", "EACCES"},
-		{"write=" + toolPath, "EACCES"},
+		{"write=" + other, "EACCES"},
 		{"create=" + dir + "/new", "EACCES"},
 		{"create=/tmp/new", "EACCES"},
 		{"exec=/bin/true", "EACCES"},

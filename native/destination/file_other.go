@@ -3,6 +3,7 @@
 package destination
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -28,3 +29,11 @@ func (f *File) Commit() error { return errors.ErrUnsupported }
 
 // Abort does nothing.
 func (f *File) Abort() error { return nil }
+
+// TakeAfter fails with an error that matches errors.ErrUnsupported.
+func (f *File) TakeAfter(*os.File, ...string) error { return errors.ErrUnsupported }
+
+// CopyFrom fails with an error that matches errors.ErrUnsupported.
+func (f *File) CopyFrom(context.Context, *os.File, func(done, total int64)) (Copied, error) {
+	return "", errors.ErrUnsupported
+}

@@ -166,6 +166,22 @@ fn skip_plain(text: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// How many bytes there are before the first that is not a space, tab or line
+/// end. Eight at a time, for text that is mostly that.
+#[inline(never)]
+pub fn blank(text: &[u8]) -> usize {
+    const LOW: u64 = EVERY * 0x7f;
+    let is = |x: u64, byte: u8| {
+        let other = x ^ EVERY * u64::from(byte);
+        // The high bit of each byte that is equal.
+        !(((other & LOW) + LOW) | other | LOW)
+    };
+    let eights = text.chunks_exact(8).map(word);
+    let at = 8 * eights.take_while(|x| is(*x, b' ') | is(*x, b'\t') | is(*x, b'\r') | is(*x, b'\n') == !LOW).count();
+    let rest = text.get(at..).unwrap_or_default().iter();
+    at + rest.take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count()
+}
+
 /// Takes a byte that may matter and does not end the line.
 #[inline(never)]
 fn take(bytes: &[u8], at: usize, line: &mut Line) {
@@ -397,6 +413,17 @@ pub fn position(bytes: &[u8], byte: u8) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks() {
+        for n in 0..40 {
+            for other in [b"x", b"\0", b"\x0b", b"\x21", b"\xa0", b"\x8a"] {
+                let text: Vec<u8> = (0..n).map(|i| b" \t\r\n"[i % 4]).chain(*other).chain(*b"   \n\n\n\n\n\n\n\n").collect();
+                assert_eq!(blank(&text), n, "{text:?}");
+                assert_eq!(blank(&text[..n]), n);
+            }
+        }
+    }
 
     #[test]
     fn titles() {

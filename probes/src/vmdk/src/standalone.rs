@@ -79,7 +79,7 @@ fn is_descriptor(start: u64, image: &mut Image) -> bool {
 fn skip_blank(mut at: u64, image: &mut Image) -> u64 {
     while at < descriptor::MAX_TEXT {
         let piece = image.most(at, PIECE as usize);
-        let blank = piece.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
+        let blank = line::blank(piece);
         at += blank as u64;
         if blank == 0 || blank < piece.len() {
             break;
