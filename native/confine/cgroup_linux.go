@@ -225,7 +225,7 @@ func cgroupStatus() LayerStatus {
 	switch {
 	case errors.Is(err, errNoController):
 		s.Why = err.Error()
-		s.Remedy = "have them delegated: with systemd, Delegate=yes and DelegateSubgroup=, or a container with a writable cgroup folder"
+		s.Remedy = "have them delegated: with systemd, Delegate=memory pids and DelegateSubgroup="
 		return s
 	case err != nil:
 		s.Why = err.Error()
