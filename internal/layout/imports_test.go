@@ -65,12 +65,8 @@ func TestImportsRunOneWay(t *testing.T) {
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
 			"native/blockcopy", "native/confine", "native/destination", "native/qemuimg", "native/stamp"},
 		"probes/probetest": {"engine", "engine/sandbox", "hostfuncs", "probes", "testdata/images"},
-<<<<<<< HEAD
 		"cmd/assay": {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/luks",
 			"native/qemuimg", "native/stamp", "probes", "probes/probetest"},
-=======
-		"cmd/assay":        {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/luks", "native/qemuimg", "native/stamp", "probes", "probes/probetest"},
->>>>>>> commands
 	}
 	packages := list(t, "./cmd/...", "./engine/...", "./hostfuncs", "./native/...", "./probes", "./probes/probetest", "./internal/vetted")
 	for path, p := range packages {
