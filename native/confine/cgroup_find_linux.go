@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // A hierarchy is a tree of control groups, with the group of this host in it.
@@ -64,12 +66,10 @@ func hierarchiesOf(own, mounts []string) []hierarchy {
 		}
 		h.group = filepath.Join(point, below)
 		if h.unified {
-			// cgroups(7): what a group's children are given.
-			given, err := os.ReadFile(filepath.Join(h.group, "cgroup.subtree_control"))
-			if err != nil {
-				continue
+			h.controllers = givenBy(h.group)
+			if parent := filepath.Dir(h.group); len(h.controllers) == 0 && delegated(parent) {
+				h.group, h.controllers = parent, givenBy(parent)
 			}
-			h.controllers = wantedOf(strings.Fields(string(given)))
 		}
 		if len(h.controllers) > 0 {
 			found = append(found, h)
@@ -79,6 +79,36 @@ func hierarchiesOf(own, mounts []string) []hierarchy {
 }
 
 var errNoController = errors.New("groups made in the host's own have neither memory nor pids as a controller")
+
+// givenBy returns which controllers a group of version 2 gives to those in it
+// (cgroups(7)): none, while processes are in it.
+func givenBy(group string) []string {
+	given, err := os.ReadFile(filepath.Join(group, "cgroup.subtree_control"))
+	if err != nil {
+		return nil
+	}
+	return wantedOf(strings.Fields(string(given)))
+}
+
+// delegated tells whether systemd has left a group to the service in it
+// (systemd.io/CGROUP_DELEGATION: the attribute is "1"), and has that give what
+// it has to groups inside. With DelegateSubgroup= the service's own processes
+// are in one of those.
+func delegated(group string) bool {
+	var value [2]byte
+	for _, name := range []string{"user.delegate", "trusted.delegate"} {
+		if n, err := unix.Getxattr(group, name, value[:]); err == nil && string(value[:n]) == "1" {
+			if len(givenBy(group)) == 0 {
+				// What cannot be given is not, and is seen when it is read.
+				for _, controller := range wantedControllers {
+					_ = os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0)
+				}
+			}
+			return true
+		}
+	}
+	return false
+}
 
 // same tells whether two mounts are of one hierarchy.
 func (h hierarchy) same(o hierarchy) bool {

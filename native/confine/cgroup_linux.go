@@ -217,11 +217,15 @@ func usableHierarchies() ([]hierarchy, error) {
 // cgroupStatus tells whether a process can be given a control group here.
 func cgroupStatus() LayerStatus {
 	s := LayerStatus{Name: LayerCgroup, Optional: true}
+	if why, remedy := noStop(); why != "" {
+		s.Why, s.Remedy = "a process cannot be put into a group before its first instruction: "+why, remedy
+		return s
+	}
 	hierarchies, err := usableHierarchies()
 	switch {
 	case errors.Is(err, errNoController):
 		s.Why = err.Error()
-		s.Remedy = "have them delegated: with systemd, Delegate=yes and DelegateSubgroup=, or a container with a writable cgroup folder"
+		s.Remedy = "have them delegated: with systemd, Delegate=memory pids and DelegateSubgroup="
 		return s
 	case err != nil:
 		s.Why = err.Error()

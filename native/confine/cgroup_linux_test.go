@@ -82,6 +82,45 @@ func TestCgroup(t *testing.T) {
 	}
 }
 
+// TestUnifiedCgroup: a group of version 2 takes a process, and ends it. Which
+// controllers there are does not matter for that.
+func TestUnifiedCgroup(t *testing.T) {
+	needTool(t)
+	mounts, err := readLines("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hierarchy{unified: true}
+	for _, m := range mounts {
+		if root, point, kind, _ := parseMount(m); kind == "cgroup2" && root == "/" {
+			h.group = point
+		}
+	}
+	if h.group == "" || unix.Access(h.group, unix.W_OK) != nil {
+		t.Skip("no hierarchy of version 2 to write to")
+	}
+	g, err := makeCgroup([]hierarchy{h}, Limits{})
+	if err != nil {
+		t.Skip(err)
+	}
+	victim := exec.Command(toolPath, "stop")
+	if err := victim.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.place(victim.Process.Pid); err != nil {
+		t.Error(err)
+	}
+	if got := g.folders[0].members(); !slices.Equal(got, []int{victim.Process.Pid}) {
+		t.Errorf("in the group: %v", got)
+	}
+	g.kill()
+	victim.Wait()
+	g.remove()
+	if _, err := os.Stat(g.folders[0].path); !os.IsNotExist(err) {
+		t.Errorf("the group is left: %v", err)
+	}
+}
+
 // TestSweep: what a host that is no more left is removed with the processes in
 // it, and what a living one uses is not.
 func TestSweep(t *testing.T) {
@@ -124,12 +163,15 @@ func TestSweep(t *testing.T) {
 
 func TestHierarchies(t *testing.T) {
 	unified := t.TempDir()
-	for group, given := range map[string]string{"": "cpu memory pids\n", "service": "memory pids\n", "service/leaf": "\n"} {
+	for group, given := range map[string]string{"": "cpu memory pids\n", "service": "memory pids\n", "service/leaf": "\n", "user": "pids\n", "user/leaf": ""} {
 		dir := filepath.Join(unified, group)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 		putFile(t, filepath.Join(dir, "cgroup.subtree_control"), []byte(given), 0o644)
+	}
+	if err := unix.Setxattr(filepath.Join(unified, "user"), "user.delegate", []byte("1"), 0); err != nil {
+		t.Skip("no attributes here: ", err)
 	}
 	v2 := func(root string) string {
 		return "36 25 0:31 " + root + " " + unified + " rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate"
@@ -141,6 +183,7 @@ func TestHierarchies(t *testing.T) {
 		{"unified, root", "0::/", v2("/"), []hierarchy{{unified, true, []string{"memory", "pids"}}}},
 		{"unified, delegated", "0::/service", v2("/"), []hierarchy{{unified + "/service", true, []string{"memory", "pids"}}}},
 		{"unified, in use itself", "0::/service/leaf", v2("/"), nil},
+		{"unified, in a part of what is delegated", "0::/user/leaf", v2("/"), []hierarchy{{unified + "/user", true, []string{"pids"}}}},
 		{"unified, a part mounted", "0::/pod/service", v2("/pod"), []hierarchy{{unified + "/service", true, []string{"memory", "pids"}}}},
 		{"unified, another part mounted", "0::/service", v2("/pod"), nil},
 		{"unified, outside of the namespace", "0::/../other", v2("/"), nil},

@@ -2,10 +2,10 @@ package confine
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -87,18 +87,28 @@ func awaitExec(pid int) error {
 // limitsStatus tells whether limits can be set here.
 func limitsStatus() LayerStatus {
 	s := LayerStatus{Name: LayerLimits, Available: true}
-	// Yama (Documentation/admin-guide/LSM/Yama.rst) refuses PTRACE_TRACEME
-	// from scope 2 on, unless the parent has CAP_SYS_PTRACE, and always at 3.
-	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
-	if err == nil {
-		switch value := strings.TrimSpace(string(scope)); {
-		case value == "3", value == "2" && !hasCapability(unix.CAP_SYS_PTRACE):
-			s.Available = false
-			s.Why = "a process cannot be stopped before its first instruction: kernel.yama.ptrace_scope is " + value
-			s.Remedy = "set kernel.yama.ptrace_scope to 1"
-		}
+	if why, remedy := noStop(); why != "" {
+		s.Available = false
+		s.Why, s.Remedy = "a process cannot be stopped before its first instruction: "+why, remedy
 	}
 	return s
+}
+
+// noStop says why a process cannot be stopped before its first instruction,
+// and what to do about it; or nothing.
+func noStop() (why, remedy string) {
+	// Process 0 is none: a kernel that lets us ask says so. There is nothing
+	// to be asked for of a process that is not traced but this.
+	if err := unix.PtraceDetach(0); !errors.Is(err, unix.ESRCH) {
+		return fmt.Sprintf("ptrace: %v", err), "allow the system call ptrace, perhaps in the profile of the container or service this runs in"
+	}
+	// Yama (Documentation/admin-guide/LSM/Yama.rst) refuses PTRACE_TRACEME
+	// from scope 2 on, unless the parent has CAP_SYS_PTRACE, and always at 3.
+	switch scope := sysctl("kernel/yama/ptrace_scope"); {
+	case scope == "3", scope == "2" && !hasCapability(unix.CAP_SYS_PTRACE):
+		return "kernel.yama.ptrace_scope is " + scope, "set kernel.yama.ptrace_scope to 1"
+	}
+	return "", ""
 }
 
 // onOwnThread runs f on a thread that runs nothing else, neither before nor
