@@ -15,10 +15,6 @@ func copies(image *Image, o ConvertOptions) bool {
 	return o.To == Raw && o.Compress == "" && o.HandOff == "" && image.vetted.Facts().Driver == string(Raw)
 }
 
-// directIO is what blockcopy tries to write past the page cache by, in bytes:
-// what disks ask for, of 512 or 4096 bytes a sector.
-const directIO = 4096
-
 // copier copies a raw image to a raw output. It takes the turn of a process,
 // as it is as much work.
 func (e *Engine) copier(image *Image, o ConvertOptions) *writer {
@@ -32,7 +28,7 @@ func (e *Engine) copier(image *Image, o ConvertOptions) *writer {
 			return nil, err
 		}
 		defer leave()
-		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{Align: directIO, Live: o.Live, Progress: o.Progress})
+		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{Live: o.Live, Progress: o.Progress})
 		if err != nil {
 			return nil, err
 		}

@@ -42,8 +42,8 @@ type Options struct {
 	// Align, if not zero, has long runs of data written past the page cache
 	// (O_DIRECT) where the output takes that, by transfers whose offset,
 	// length and memory are multiples of this: a power of two up to 512 KiB.
-	// It costs half the processor time, and the cache keeps what it has
-	// (BenchmarkCopy).
+	// It is for devices: of a file the system then writes one run after the
+	// other, and waits for each (BenchmarkCopy).
 	Align int
 	// Live takes the source as it is while others may write to it: what was
 	// vetted is not compared, and locks are not looked at.
