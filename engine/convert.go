@@ -24,11 +24,17 @@ func ToFile(path string) Destination { return Destination{path} }
 
 // ConvertOptions says what to make of an image.
 type ConvertOptions struct {
-	// To is the format of the output: raw or qcow2 (compat 1.1). Only what
-	// the engine can inspect again is written.
+	// To is the format of the output, one of Outputs.
 	To Format
+	// Subformat is the variant of it, or empty for the first that
+	// OutputSubformats names: dynamic or fixed of VHD and VHDX, dynamic or
+	// static of VDI, monolithicSparse or streamOptimized of VMDK.
+	Subformat string
 	// Compress is the compression of a qcow2 output: "", "zlib" or "zstd".
 	Compress string
+	// Options are those of the format that OutputOptions names, with qemu-img's
+	// names and values: "cluster_size", "preallocation" and others.
+	Options map[string]string
 	// Overwrite allows replacing an existing regular file.
 	Overwrite bool
 	// SizeLimit is the largest output in bytes; zero means what the format
@@ -167,8 +173,9 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 	if err := o.checkStamp(); err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
-	if o.To != qemuimg.TargetRaw && o.To != qemuimg.TargetQcow2 {
-		return nil, fmt.Errorf("engine: writing format %q: %w; raw and qcow2 can be written", o.To, ErrNotSupported)
+	asked := o.tool()
+	if err := asked.CheckTarget(); err != nil {
+		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
 	writer, err := e.writer(ctx, image, o)
 	if err != nil {
@@ -248,10 +255,15 @@ func (e *Engine) runTool(ctx context.Context, tool *qemuimg.Tool, source *vetted
 		return nil, err
 	}
 	defer leave()
-	return tool.Convert(ctx, source, out, qemuimg.ConvertOptions{
-		Target: string(o.To), Compress: o.Compress, SizeLimit: o.SizeLimit, Progress: o.Progress,
-		HandOff: o.HandOff, Live: o.Live,
-	})
+	return tool.Convert(ctx, source, out, o.tool())
+}
+
+// tool returns the options as the tool has them.
+func (o *ConvertOptions) tool() qemuimg.ConvertOptions {
+	return qemuimg.ConvertOptions{
+		Target: string(o.To), Subformat: o.Subformat, Compress: o.Compress, Options: o.Options,
+		SizeLimit: o.SizeLimit, Progress: o.Progress, HandOff: o.HandOff, Live: o.Live,
+	}
 }
 
 // sectorSize is the unit in which qemu counts the size of a disk, in bytes.

@@ -17,7 +17,9 @@ type convertFlags struct {
 	engineFlags
 	json, overwrite, bestEffort, live bool
 	claim, to                         formatFlag
+	subformat                         string
 	compress                          compressFlag
+	options                           map[string]string
 	sizeLimit                         sizeFlag
 	handOff                           handOffFlag
 	progress                          progressFlag
@@ -37,14 +39,19 @@ func newConvert(env environment) *cobra.Command {
 		Short: "Vet an image, and convert it when it is accepted",
 		Long: `Convert inspects SRC with every mapping table, and only when it is accepted
 has a confined qemu-img write the disk it holds to DST; a raw image is copied to
-raw without it. What was written is inspected again. SRC is never changed; DST appears only when it is complete.
+raw without it. What was written is inspected again. SRC is never changed; DST
+appears only when it is complete.
+
+` + outputsHelp() + `
 
 An image without a format of its own can only be taken at its word: converting
 a raw image needs --claim raw.
 
 Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 		Example: `  assay convert --to raw disk.qcow2 disk.raw
-  assay convert --claim raw --to qcow2 --compress=zstd disk.img disk.qcow2`,
+  assay convert --claim raw --to qcow2 --compress=zstd disk.img disk.qcow2
+  assay convert --to vmdk --subformat streamOptimized disk.qcow2 disk.vmdk
+  assay convert --to qcow2 --opt cluster_size=2M --opt preallocation=metadata a.vhdx a.qcow2`,
 		Args: exactly(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.run(c.Context(), env, args[0], args[1])
@@ -55,6 +62,8 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.BoolVar(&f.json, "json", false, "print the result, or the report of a rejected image, as JSON")
 	flags.Var(&f.claim, "claim", "the `FORMAT` that SRC is said to be; another one rejects")
 	flags.Var(&f.to, "to", "the `FORMAT` of DST (required)")
+	flags.StringVar(&f.subformat, "subformat", "", "the `VARIANT` of the format of DST")
+	flags.StringToStringVar(&f.options, "opt", nil, "set an option of the format of DST, as in `NAME=VALUE`; may be repeated")
 	flags.Var(&f.compress, "compress", "compress the data in DST with `TYPE`, zlib or zstd")
 	flags.Lookup("compress").NoOptDefVal = "zlib"
 	flags.Var(&f.sizeLimit, "size-limit", "fail when DST would be larger than `SIZE`, as in 10GiB")
@@ -67,7 +76,9 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.StringVar(&f.stampKey, "stamp-key", "", "seal the stamp with the key in `FILE`; implies --stamp")
 	flags.Var(&f.progress, "progress", "show progress in `MODE` auto (on a terminal), plain (a line now and then) or none")
 	_ = c.RegisterFlagCompletionFunc("claim", completeFormats)
-	_ = c.RegisterFlagCompletionFunc("to", completeFormats)
+	_ = c.RegisterFlagCompletionFunc("to", completeOutputs)
+	_ = c.RegisterFlagCompletionFunc("subformat", f.completeSubformats)
+	_ = c.RegisterFlagCompletionFunc("opt", f.completeOptions)
 	_ = c.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions(compressions, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("require-layer", cobra.FixedCompletions(confine.LayerNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("hand-off", cobra.FixedCompletions(handOffs, cobra.ShellCompDirectiveNoFileComp))
@@ -131,7 +142,7 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 	}
 	defer image.Close()
 	options := engine.ConvertOptions{
-		To: f.to.format, Compress: string(f.compress), Overwrite: f.overwrite,
+		To: f.to.format, Subformat: f.subformat, Compress: string(f.compress), Options: f.options, Overwrite: f.overwrite,
 		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort, Live: f.live,
 	}
 	if f.handOff != "auto" {

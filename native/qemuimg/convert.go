@@ -6,33 +6,23 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/confine"
 )
 
-// Targets of a conversion.
-const (
-	TargetRaw   = "raw"
-	TargetQcow2 = "qcow2"
-)
-
-// Compressions of a target.
-const (
-	CompressNone = ""
-	CompressZlib = "zlib"
-	CompressZstd = "zstd"
-)
-
 // ConvertOptions says what to make of an image.
 type ConvertOptions struct {
-	// Target is TargetRaw or TargetQcow2 (compat 1.1).
+	// Target is one of Targets.
 	Target string
+	// Subformat is one of Subformats, or empty for the first of them.
+	Subformat string
 	// Compress is CompressNone, or with TargetQcow2 CompressZlib or
-	// CompressZstd.
+	// CompressZstd. TargetVMDK's streamOptimized is compressed without it.
 	Compress string
+	// Options are qemu-img's own for the target, those that Options names.
+	Options map[string]string
 	// SizeLimit is the largest output in bytes. Zero means what the target
 	// can need for the virtual size.
 	SizeLimit int64
@@ -63,7 +53,8 @@ type ConvertResult struct {
 
 // Convert writes an image's virtual disk to output in another format. output
 // must be an empty regular file, open for reading and writing; it is not
-// synced, though the disk is made busy with it from the start. Holes of the source stay holes, and runs of zeros become some.
+// synced, though the disk is made busy with it from the start. Holes of the
+// source stay holes, and runs of zeros become some.
 //
 // The error is a *NoSpaceError when the output's file system is full, a
 // *ToolError when qemu-img failed or met a limit, a *confine.LayerError when
@@ -113,24 +104,14 @@ func (o *ConvertOptions) check(facts vetted.Facts) error {
 	if o.Live && facts.Driver != "raw" {
 		return fmt.Errorf("reading %s while it changes: %w: only of a raw image nothing is followed", facts.Format, errors.ErrUnsupported)
 	}
-	switch o.Compress {
-	case CompressNone:
-	case CompressZlib, CompressZstd:
-		if o.Target != TargetQcow2 {
-			return fmt.Errorf("compression in %s: %w", o.Target, errors.ErrUnsupported)
-		}
-	default:
-		return fmt.Errorf("compression %q: %w", o.Compress, errors.ErrUnsupported)
-	}
-	switch o.Target {
-	case TargetRaw, TargetQcow2:
-		return nil
-	default:
-		return fmt.Errorf("target %q: %w", o.Target, errors.ErrUnsupported)
-	}
+	return nil
 }
 
 func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job, output *os.File, o ConvertOptions) (*ConvertResult, error) {
+	to, err := o.target(t.version)
+	if err != nil {
+		return nil, err
+	}
 	handOff, err := t.HandOff(o.HandOff)
 	if err != nil {
 		return nil, err
@@ -149,7 +130,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	defer in.close()
 
 	size := rawSize(facts.VirtualSize)
-	bound := o.bound(size)
+	bound := o.bound(to, size)
 	if o.Target == TargetRaw {
 		if size > bound {
 			return nil, &ToolError{Tool: "qemu-img", Op: "convert", ExitCode: -1, Limit: LimitFileSize}
@@ -166,7 +147,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	}
 	defer writeBack(output)()
 	result, err := t.runOn(ctx, in, "convert", job{
-		args:     o.arguments(in.options),
+		args:     o.arguments(to, in.options),
 		files:    []confine.File{{File: output, Access: confine.ReadWrite}},
 		limits:   limits,
 		fileSize: bound,
@@ -205,7 +186,7 @@ func data(driver string, stored int64) int64 {
 
 // arguments returns the command line for a source and what qemu-img is to know
 // of it.
-func (o *ConvertOptions) arguments(source string) []string {
+func (o *ConvertOptions) arguments(to *target, source string) []string {
 	// Data are written in the order in which they arrive (-W). qemu-img has
 	// eight requests in work; more buffers would only leave the processor's
 	// caches, except where each is work to compress (-m, at most 16).
@@ -214,12 +195,17 @@ func (o *ConvertOptions) arguments(source string) []string {
 		return append(args, "-n", "--target-is-zero", "--target-image-opts",
 			source, "driver=raw,file.driver=file,file.filename="+outputName)
 	}
-	options := []string{"compat=1.1"}
 	if o.Compress != CompressNone {
-		args = append(args, "-c", "-m", "16")
-		options = append(options, "compression_type="+o.Compress)
+		args = append(args, "-c")
 	}
-	return append(args, "-O", o.Target, "-o", strings.Join(options, ","), source, outputName)
+	if o.Compress != CompressNone || o.Subformat == "streamOptimized" {
+		args = append(args, "-m", "16")
+	}
+	args = append(args, "-O", to.driver)
+	if creation := to.creation(o); creation != "" {
+		args = append(args, "-o", creation)
+	}
+	return append(args, source, outputName)
 }
 
 // sector is qemu's unit of a disk's size, in bytes (BDRV_SECTOR_SIZE).
@@ -230,18 +216,15 @@ func rawSize(virtual int64) int64 { return (virtual + sector - 1) / sector * sec
 
 // bound returns the largest output in bytes: what the caller allows, or what
 // the target can need.
-func (o *ConvertOptions) bound(size int64) int64 {
+func (o *ConvertOptions) bound(to *target, size int64) int64 {
 	if o.SizeLimit > 0 {
 		return o.SizeLimit
 	}
-	if o.Target == TargetRaw {
-		return size
+	overhead := to.overhead(size, o.Options)
+	if size > math.MaxInt64-overhead {
+		return math.MaxInt64
 	}
-	// docs/interop/qcow2.txt, for clusters of 64 KiB: 8 bytes of L2 entry and
-	// 2 of refcount a cluster, and tables of those (under 1/2^13 and 1/2^28);
-	// compressed clusters that do not shrink are stored as they are. Doubled,
-	// and room for the tables of a small disk.
-	return size + size/4096 + 16<<20
+	return size + overhead
 }
 
 // reportProgress returns the consumer of qemu-img's standard output.

@@ -1,0 +1,108 @@
+package engine_test
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/assay-dev/assay/engine"
+)
+
+// outputs are every variant of every format that is written, and some options.
+func outputs() []engine.ConvertOptions {
+	var all []engine.ConvertOptions
+	for _, f := range engine.Outputs() {
+		all = append(all, engine.ConvertOptions{To: f})
+		for i, s := range engine.OutputSubformats(f) {
+			if i > 0 {
+				all = append(all, engine.ConvertOptions{To: f, Subformat: s})
+			}
+		}
+	}
+	return append(all,
+		engine.ConvertOptions{To: "qcow2", Compress: "zstd", Options: map[string]string{"extended_l2": "on", "cluster_size": "128k"}},
+		engine.ConvertOptions{To: "qcow2", Compress: "zlib", Options: map[string]string{"compat": "0.10", "cluster_size": "512"}},
+		engine.ConvertOptions{To: "qcow2", Options: map[string]string{"preallocation": "full", "refcount_bits": "64"}},
+		engine.ConvertOptions{To: "qcow2", Options: map[string]string{"cluster_size": "2M", "lazy_refcounts": "on", "refcount_bits": "1"}},
+		engine.ConvertOptions{To: "vhdx", Options: map[string]string{"block_size": "1M"}},
+		engine.ConvertOptions{To: "vmdk", Options: map[string]string{"adapter_type": "lsilogic", "zeroed_grain": "on"}},
+	)
+}
+
+func outputName(o engine.ConvertOptions) string {
+	name := string(o.To) + o.Subformat + o.Compress
+	for _, k := range slices.Sorted(maps.Keys(o.Options)) {
+		name += fmt.Sprintf(",%s=%s", k, o.Options[k])
+	}
+	return name
+}
+
+// TestOutputs: a disk that is written in any format, variant and option, as
+// the engine accepts it, is the same disk when it is converted back; and from
+// each of them to each other, with ASSAY_LONG=1.
+func TestOutputs(t *testing.T) {
+	needTools(t)
+	eng := newEngine(t, engine.NewConfig())
+	// Data, holes and zeros that are stored; a size of no whole cluster, block
+	// or grain.
+	disk := slices.Concat(randomDisk(700_000), make([]byte, 1<<20), bytes.Repeat([]byte{0xff}, 3*512), make([]byte, 2<<20+100), randomDisk(777))
+	disk = append(disk, make([]byte, -len(disk)&511)...)
+	dir := quickDir(t)
+	raw := filepath.Join(dir, "source")
+	if err := os.WriteFile(raw, disk, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	convert := func(t *testing.T, from string, claim engine.Format, to string, o engine.ConvertOptions) {
+		t.Helper()
+		f, err := os.Open(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		image, err := eng.Vet(t.Context(), engine.File(f), engine.Claim(claim))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer image.Close()
+		result, err := eng.Convert(t.Context(), image, engine.ToFile(to), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Format != o.To || result.VirtualSize != int64(len(disk)) {
+			t.Errorf("result %+v", result)
+		}
+	}
+	back := func(t *testing.T, from string, claim engine.Format) {
+		t.Helper()
+		to := filepath.Join(t.TempDir(), "back")
+		convert(t, from, claim, to, engine.ConvertOptions{To: "raw"})
+		if !bytes.Equal(readFile(t, to), disk) {
+			t.Error("another disk came back")
+		}
+	}
+	made := map[string]engine.Format{}
+	for _, o := range outputs() {
+		t.Run(outputName(o), func(t *testing.T) {
+			path := filepath.Join(dir, outputName(o))
+			convert(t, raw, "raw", path, o)
+			back(t, path, o.To)
+			made[path] = o.To
+		})
+	}
+	if !long() {
+		return
+	}
+	for from, claim := range made {
+		for _, o := range outputs() {
+			t.Run(filepath.Base(from)+" to "+outputName(o), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "out")
+				convert(t, from, claim, path, o)
+				back(t, path, o.To)
+			})
+		}
+	}
+}
