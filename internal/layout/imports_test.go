@@ -58,6 +58,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native/blockcopy":   {"native/qemuimg", "internal/vetted"},
 		"native/confine":     {},
 		"native/destination": {},
+		"native/directio":    {},
 		"native/luks":        {},
 		"native/nbd":         {},
 		"native/stamp":       {},

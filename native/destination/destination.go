@@ -19,9 +19,19 @@
 // nameless files (NFS, FUSE and some others) leaves its temporary file behind,
 // named ".assay-" and 26 letters and digits.
 //
-// Block devices are not destinations of this package. It is a matter of
-// Linux; elsewhere Create fails with an error that matches
-// errors.ErrUnsupported.
+// # Block devices
+//
+// A block device cannot appear when it is complete: it is there, and holds
+// something. So its kind of destination is another one, Device, which promises
+// less and says what is left. A device is taken only while nothing else uses
+// it, and refused before anything is written where it is too small or the
+// source is within reach. Commit leaves the image, and behind it zeros, or
+// what was there if the caller says so. Abort leaves zeros where the image may
+// have been written, or says what it could not zero (*DirtyError); what was
+// there before is gone.
+//
+// It is a matter of Linux; elsewhere Create and OpenDevice fail with an error
+// that matches errors.ErrUnsupported.
 package destination
 
 import (
