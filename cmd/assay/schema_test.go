@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/assay-dev/assay/native/confine"
 )
 
 // schema checks JSON against the part of JSON Schema that docs/schema uses; a
@@ -193,5 +195,37 @@ func TestSchemaCheckerRefuses(t *testing.T) {
 		if s.checkLines([]byte(bad)) == nil {
 			t.Errorf("accepted: %s", bad)
 		}
+	}
+}
+
+// Every schema that lists the layers of confinement lists those there are.
+func TestSchemasNameEveryLayer(t *testing.T) {
+	var want []any
+	for _, layer := range confine.Layers() {
+		want = append(want, layer.Name)
+	}
+	paths, err := filepath.Glob(filepath.Join("..", "..", "docs", "schema", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := 0
+	for _, path := range paths {
+		s, err := readSchema(path)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		properties, _ := s.root["properties"].(map[string]any)
+		layers, ok := properties["layers"].(map[string]any)
+		if items, isObject := layers["items"].(map[string]any); ok && isObject {
+			if names, isList := items["enum"].([]any); isList {
+				listed++
+				if !reflect.DeepEqual(names, want) {
+					t.Errorf("%s lists %v, and there are %v", path, names, want)
+				}
+			}
+		}
+	}
+	if listed < 4 {
+		t.Errorf("%d schemas list layers", listed)
 	}
 }
