@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/assay-dev/assay/native/confine"
 )
 
 // schema checks JSON against the part of JSON Schema that docs/schema uses; a
@@ -193,5 +195,37 @@ func TestSchemaCheckerRefuses(t *testing.T) {
 		if s.checkLines([]byte(bad)) == nil {
 			t.Errorf("accepted: %s", bad)
 		}
+	}
+}
+
+// TestSchemaLayers: what names the layers of confinement names all of them.
+func TestSchemaLayers(t *testing.T) {
+	files, err := filepath.Glob("../../docs/schema/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var schema struct {
+			Properties struct {
+				Layers struct{ Items struct{ Enum []string } }
+			}
+		}
+		if err := json.Unmarshal(text, &schema); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		if names := schema.Properties.Layers.Items.Enum; names != nil {
+			found++
+			if !slices.Equal(names, confine.LayerNames()) {
+				t.Errorf("%s: layers %q, want %q", file, names, confine.LayerNames())
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no schema names the layers")
 	}
 }
