@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"log/slog"
 	"runtime"
 	"slices"
 
@@ -15,10 +16,12 @@ type Config struct {
 	sandbox      sandbox.Config
 	spoolDir     string
 	qemuImg      string
+	layers       []string
 	maxRuns      int
 	maxProcesses int
 	maxSpool     int64
 	maxMetadata  int64
+	logger       *slog.Logger
 }
 
 // ProbeSource is a probe module that a host adds to the shipped ones. It runs
@@ -30,8 +33,8 @@ type ProbeSource struct {
 // NewConfig returns the defaults: the strict policy, the shipped probes, the
 // sandbox in automatic mode, no spool folder, qemu-img found on PATH, as many
 // probe runs at a time as there are processors times two, as many child
-// processes as there are processors, 64 GiB of spool and 256 MiB of mapping
-// tables walked for one image.
+// processes as there are processors, 64 GiB of spool, 256 MiB of mapping
+// tables walked for one image, and nothing logged.
 func NewConfig() *Config {
 	return &Config{
 		policy:       Strict(),
@@ -39,12 +42,14 @@ func NewConfig() *Config {
 		maxProcesses: runtime.GOMAXPROCS(0),
 		maxSpool:     64 << 30,
 		maxMetadata:  256 << 20,
+		logger:       slog.New(slog.DiscardHandler),
 	}
 }
 
 func (c *Config) with(change func(*Config)) *Config {
 	copied := *c
 	copied.probes = slices.Clone(c.probes)
+	copied.layers = slices.Clone(c.layers)
 	change(&copied)
 	return &copied
 }
@@ -75,6 +80,14 @@ func (c *Config) WithQemuImg(path string) *Config {
 	return c.with(func(c *Config) { c.qemuImg = path })
 }
 
+// WithRequiredLayers names layers of confinement (confine.LayerNamespaces and
+// so on) without which no tool is run, also under ConvertOptions.BestEffort,
+// and also those that are optional by default. New fails for a name that is
+// none.
+func (c *Config) WithRequiredLayers(names ...string) *Config {
+	return c.with(func(c *Config) { c.layers = append(c.layers, names...) })
+}
+
 // WithMaxRuns bounds how many inspections run at a time; others wait.
 func (c *Config) WithMaxRuns(n int) *Config { return c.with(func(c *Config) { c.maxRuns = n }) }
 
@@ -92,4 +105,15 @@ func (c *Config) WithMaxSpool(bytes int64) *Config {
 // bytes; an image with larger ones is rejected for its probe's budget.
 func (c *Config) WithMaxMetadata(bytes int64) *Config {
 	return c.with(func(c *Config) { c.maxMetadata = bytes })
+}
+
+// WithLogger has every job of a tool logged when it ends: at level Info with
+// sizes, duration and rate, or at level Warn with its error. Names and errors
+// are text that others may have chosen, and are escaped; handlers quote what
+// their format needs. Nil means that nothing is logged.
+func (c *Config) WithLogger(l *slog.Logger) *Config {
+	if l == nil {
+		l = slog.New(slog.DiscardHandler)
+	}
+	return c.with(func(c *Config) { c.logger = l })
 }

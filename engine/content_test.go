@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"github.com/assay-dev/assay/testdata/images"
 )
 
 // A job reads what was inspected: kept blocks from memory, others compared
@@ -64,5 +68,67 @@ func TestContent(t *testing.T) {
 	i.source.reader = bytes.NewReader(now[:300*blockSize])
 	if _, err := i.newContent().ReadAt(make([]byte, 1), 305*blockSize); !errors.Is(err, io.EOF) {
 		t.Errorf("a source that ends: %v", err)
+	}
+}
+
+// TestImageReadAt: an image is read as it was vetted, across the bounds of
+// what was inspected, and as io.ReaderAt has it at its end; a byte that was
+// inspected and has changed is an error, one that was not is as it is.
+func TestImageReadAt(t *testing.T) {
+	eng, err := New(t.Context(), NewConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eng.Close(t.Context())
+	data := images.MBR(1<<20, images.Partition{Type: 0x83, Start: 8, Count: 64})
+	path := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	image, err := eng.Vet(t.Context(), File(f), Claim(Raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(io.NewSectionReader(image, 0, int64(len(data)))); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if n, err := image.ReadAt(make([]byte, 10), int64(len(data))-4); n != 4 || err != io.EOF {
+		t.Errorf("across the end: %d, %v", n, err)
+	}
+	if _, err := image.ReadAt(make([]byte, 1), -1); err == nil || err == io.EOF {
+		t.Errorf("before the start: %v", err)
+	}
+	first := image.Report().Inspected.Ranges[0]
+	behind := first[0] + first[1]
+	if first[0] != 0 || behind >= int64(len(data)) {
+		t.Fatal("all of the image was inspected: the test shows nothing")
+	}
+	for _, off := range []int64{0, behind} {
+		if _, err := f.WriteAt([]byte{^data[off]}, off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := make([]byte, 1)
+	if _, err := image.ReadAt(b, behind); err != nil || b[0] != ^data[behind] {
+		t.Errorf("what was not inspected: %x, %v", b, err)
+	}
+	// Of the first MiB that was inspected the bytes are kept.
+	if _, err := image.ReadAt(b, 0); err != nil || b[0] != data[0] {
+		t.Errorf("what was inspected: %x, %v", b, err)
+	}
+	if err := f.Truncate(behind); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := image.ReadAt(b, behind); !errors.As(err, new(*SourceChangedError)) {
+		t.Errorf("a file that became shorter: %v", err)
+	}
+	image.Close()
+	if _, err := image.ReadAt(b, 0); !errors.Is(err, ErrNotVetted) {
+		t.Errorf("after Close: %v", err)
 	}
 }

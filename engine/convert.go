@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -34,11 +35,13 @@ type ConvertOptions struct {
 	// can need for the virtual size.
 	SizeLimit int64
 	// BestEffort runs the tool also where this system lacks a layer of
-	// confinement; ConvertResult.Layers says which were there.
+	// confinement that is not optional; ConvertResult.Layers says which were
+	// there.
 	BestEffort bool
 	// HandOff is how the tool gets the source: HandOffNBD, HandOffDescriptor,
-	// or empty for the first of these that the tool can do. One it cannot do
-	// fails with ErrNotSupported.
+	// or empty for the first of these that the tool can do, and for no tool
+	// where none is needed: the engine copies raw to raw itself. One that the
+	// tool cannot do fails with ErrNotSupported.
 	HandOff string
 	// Live takes a raw source as it is while other programs may write to it:
 	// locks are not looked at, and the output is of no one moment. For any
@@ -49,6 +52,10 @@ type ConvertOptions struct {
 	// Progress, if set, is told of bytes of the disk done, and of all, from
 	// one goroutine at a time.
 	Progress func(done, total int64)
+	// Stamp gives the output a stamp (package native/stamp), which takes a
+	// second look at all of it. StampKey, if not nil, seals the stamp.
+	Stamp    bool
+	StampKey []byte
 }
 
 // ConvertResult says what a conversion did.
@@ -62,16 +69,21 @@ type ConvertResult struct {
 	Bytes          int64  `json:"bytes"`           // length of the output
 	AllocatedBytes int64  `json:"allocated_bytes"` // of it, stored and not holes
 	DurationMicros int64  `json:"duration_us"`     // all of it, the inspection of the output included
-	Tool           Tool   `json:"tool"`
-	// Layers are the layers of confinement that were active.
+	// BytesPerSecond is the virtual size over all of that time.
+	BytesPerSecond int64 `json:"bytes_per_second"`
+	Tool           Tool  `json:"tool"`
+	// Layers are the layers of confinement that were active; none where no
+	// process was.
 	Layers []string `json:"layers"`
 	// SourceMode is "pinned": the tool saw what was vetted, and the source did
 	// not change meanwhile; or "live", see ConvertOptions.
 	SourceMode string `json:"source_mode"`
-	// HandOff is how the tool was given the source: HandOffNBD or
-	// HandOffDescriptor.
+	// HandOff is how the tool was given the source: HandOffNBD,
+	// HandOffDescriptor, or HandOffNone where there was no tool.
 	HandOff   string    `json:"hand_off"`
 	Inspected Inspected `json:"inspected"` // of the source, when it was vetted
+	// Stamp tells what became of the stamp; absent when none was asked for.
+	Stamp *StampResult `json:"stamp,omitempty"`
 }
 
 // The ways in which a tool gets a source.
@@ -82,6 +94,8 @@ const (
 	// HandOffDescriptor hands over the open file; what was inspected is
 	// compared before and after.
 	HandOffDescriptor = qemuimg.HandOffDescriptor
+	// HandOffNone is in results only: the engine copied the source itself.
+	HandOffNone = "none"
 )
 
 // The values of ConvertResult.SourceMode.
@@ -90,7 +104,8 @@ const (
 	SourceLive   = "live"
 )
 
-// Tool is the program that did the work.
+// Tool is the program that did the work: "qemu-img", or "assay" for the engine
+// itself.
 type Tool struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -110,9 +125,10 @@ func (e *OutputError) Error() string {
 }
 
 // Convert writes the disk of a vetted image to a new file in another format.
-// qemu-img does it, confined; what it wrote is inspected at full depth and
-// compared in format and size before it gets its name. The source is never
-// changed. On an error nothing is left of the destination.
+// qemu-img does it, confined, or from raw to raw package blockcopy, without a
+// process; what was written is inspected at full depth and compared in format
+// and size before it gets its name. The source is never changed. On an error
+// nothing is left of the destination.
 //
 // The errors that a caller can tell apart: ErrNotVetted; ErrNotSupported for
 // formats that cannot be written, systems without the means (with a
@@ -122,6 +138,19 @@ func (e *OutputError) Error() string {
 // *qemuimg.ToolError; *qemuimg.NoSpaceError; *OutputError.
 func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o ConvertOptions) (*ConvertResult, error) {
 	start := time.Now()
+	result, err := e.convert(ctx, image, to, o)
+	if err != nil {
+		e.logJob(ctx, "convert", image, start, err)
+		return nil, err
+	}
+	elapsed := time.Since(start)
+	result.DurationMicros, result.BytesPerSecond = elapsed.Microseconds(), perSecond(result.VirtualSize, elapsed)
+	e.logJob(ctx, "convert", image, start, nil, slog.String("destination", result.Destination), slog.String("format", string(result.Format)),
+		slog.Int64("virtual_size", result.VirtualSize), slog.Int64("bytes", result.Bytes), rate(result.VirtualSize, start))
+	return result, nil
+}
+
+func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o ConvertOptions) (*ConvertResult, error) {
 	leave, err := e.admit()
 	if err != nil {
 		return nil, err
@@ -135,25 +164,28 @@ func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o Co
 		return nil, fmt.Errorf("engine: convert: %w", notVetted(err))
 	}
 	defer release()
+	if err := o.checkStamp(); err != nil {
+		return nil, fmt.Errorf("engine: convert: %w", err)
+	}
 	if o.To != qemuimg.TargetRaw && o.To != qemuimg.TargetQcow2 {
 		return nil, fmt.Errorf("engine: writing format %q: %w; raw and qcow2 can be written", o.To, ErrNotSupported)
 	}
-	tool, err := e.qemuImg(ctx, o.BestEffort)
-	if err != nil {
-		return nil, fmt.Errorf("engine: %w", err)
-	}
-	source, closeSource, err := image.handedBy(ctx, tool, o.HandOff)
+	writer, err := e.writer(ctx, image, o)
 	if err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
-	defer closeSource()
+	defer writer.close()
 	out, err := destination.Create(to.path, destination.Overwrite(o.Overwrite), image.fileInfo())
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	converted, err := e.runTool(ctx, tool, source, out.File(), o)
+	converted, err := writer.write(ctx, out.File())
 	if err == nil {
 		err = e.checkOutput(ctx, image.report.VirtualSize, out, o.To)
+	}
+	var stamped *StampResult
+	if err == nil {
+		stamped, err = e.stamp(ctx, image, out.File(), o)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -173,10 +205,39 @@ func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o Co
 		Schema: SchemaVersion, Source: r.Source, SourceFormat: r.Format,
 		Destination: Escape([]byte(to.path)), Format: o.To, VirtualSize: r.VirtualSize,
 		Bytes: converted.OutputSize, AllocatedBytes: converted.Allocated,
-		DurationMicros: time.Since(start).Microseconds(),
-		Tool:           Tool{"qemu-img", tool.Version().String()},
-		Layers:         converted.Layers, SourceMode: mode, HandOff: converted.HandOff,
-		Inspected: r.clone().Inspected,
+		Tool:   writer.tool,
+		Layers: converted.Layers, SourceMode: mode, HandOff: converted.HandOff,
+		Inspected: r.clone().Inspected, Stamp: stamped,
+	}, nil
+}
+
+// A writer writes an output. It must be closed.
+type writer struct {
+	tool  Tool
+	write func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error)
+	close func()
+}
+
+// writer returns what makes the output that is asked for: the engine itself
+// where it can, else qemu-img.
+func (e *Engine) writer(ctx context.Context, image *Image, o ConvertOptions) (*writer, error) {
+	if copies(image, o) {
+		return e.copier(image, o), nil
+	}
+	tool, err := e.qemuImg(ctx, o.BestEffort)
+	if err != nil {
+		return nil, err
+	}
+	source, closeSource, err := image.handedBy(ctx, tool, o.HandOff)
+	if err != nil {
+		return nil, err
+	}
+	return &writer{
+		tool: Tool{"qemu-img", tool.Version().String()},
+		write: func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error) {
+			return e.runTool(ctx, tool, source, out, o)
+		},
+		close: closeSource,
 	}, nil
 }
 
@@ -225,7 +286,7 @@ func (e *Engine) qemuImg(ctx context.Context, bestEffort bool) (*qemuimg.Tool, e
 	if t := e.tools[bestEffort]; t != nil {
 		return t, nil
 	}
-	t, err := qemuimg.Find(ctx, qemuimg.Config{Path: e.config.qemuImg, BestEffort: bestEffort})
+	t, err := qemuimg.Find(ctx, qemuimg.Config{Path: e.config.qemuImg, BestEffort: bestEffort, Require: e.config.layers})
 	if err == nil {
 		e.tools[bestEffort] = t
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/destination"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/stamp"
 	"github.com/spf13/cobra"
 )
 
@@ -104,6 +105,8 @@ func errorCode(err error) string {
 		return "tool-missing"
 	case is[*qemuimg.ToolError](err):
 		return "tool-failed"
+	case is[*qemuimg.ShrinkError](err):
+		return "would-shrink"
 	case is[*qemuimg.NoSpaceError](err), is[*engine.SpoolLimitError](err), errors.Is(err, syscall.ENOSPC):
 		return "no-space"
 	case is[*engine.SourceChangedError](err):
@@ -122,6 +125,8 @@ func errorCode(err error) string {
 		return "not-found"
 	case errors.Is(err, fs.ErrPermission):
 		return "permission"
+	case errors.Is(err, stamp.ErrNone), is[*stamp.MalformedError](err):
+		return "no-stamp"
 	case errors.Is(err, engine.ErrNotSupported):
 		return "unsupported"
 	}
@@ -137,10 +142,16 @@ func is[E error](err error) bool {
 // has a flag for it, the flag is named; else errors know best.
 func hintFor(err error) string {
 	if layer, ok := errors.AsType[*confine.LayerError](err); ok {
+		if layer.Optional {
+			return layer.Hint + " (--require-layer)"
+		}
 		return layer.Hint + " (--best-effort)"
 	}
-	if is[*qemuimg.LockedError](err) {
-		return "end the program that writes to it; or take a raw image as it is with --live"
+	if locked, ok := errors.AsType[*qemuimg.LockedError](err); ok && !locked.Resize {
+		return "end the program that writes to it; a raw image can be converted as it is, with --live"
+	}
+	if shrink, ok := errors.AsType[*qemuimg.ShrinkError](err); ok {
+		return shrink.Hint() + " with --shrink"
 	}
 	if is[*destination.ExistsError](err) {
 		return "choose another name, or replace the file with --overwrite"

@@ -21,7 +21,7 @@ type opener struct {
 }
 
 // open opens an image; "-" is standard input. Files and block devices are
-// read in place, pipes aenv environment. The caller closes the file when it is done
+// read in place, pipes as they arrive. The caller closes the file when it is done
 // with the source.
 func (o opener) open(ctx context.Context, name string) (engine.Source, *os.File, error) {
 	if name == "-" {

@@ -14,6 +14,7 @@ type inspectFlags struct {
 	json, deep, digest bool
 	claim              formatFlag
 	jobs               int
+	passphrase         secretFlag
 }
 
 func newInspect(env environment) *cobra.Command {
@@ -45,15 +46,16 @@ at least one could not be looked at.`,
 	flags.BoolVar(&f.deep, "deep", false, "also walk every mapping table")
 	flags.BoolVar(&f.digest, "digest", false, "add the SHA-256 of the inspected bytes")
 	flags.IntVar(&f.jobs, "jobs", 0, "look at `N` images at a time; 0 is as many as there are processors")
+	flags.Var(&f.passphrase, "passphrase-file", "also look at the disk in images that are encrypted with LUKS; the passphrase is in `FILE`")
 	_ = c.RegisterFlagCompletionFunc("claim", completeFormats)
 	return c
 }
 
 // inspected is what became of one argument.
 type inspected struct {
-	source string
-	report *engine.Report
-	err    error
+	source  string
+	reports []*engine.Report
+	err     error
 }
 
 func (f *inspectFlags) run(ctx context.Context, env environment, args []string) error {
@@ -81,8 +83,8 @@ func (f *inspectFlags) run(ctx context.Context, env environment, args []string) 
 	for range min(jobs, len(args)) {
 		go func() {
 			for i := range next {
-				report, err := f.inspect(ctx, eng, open, args[i])
-				results[i] <- inspected{args[i], report, err}
+				reports, err := f.inspect(ctx, eng, open, args[i])
+				results[i] <- inspected{args[i], reports, err}
 			}
 		}()
 	}
@@ -98,19 +100,20 @@ func (f *inspectFlags) run(ctx context.Context, env environment, args []string) 
 	p.digest = f.digest
 	for _, result := range results {
 		r := <-result
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case r.err != nil:
-			p.failure(r.source, r.err)
-			status = exitFailed
-		case !r.report.Accepted:
-			status = max(status, exitRejected)
-			fallthrough
-		default:
-			if err := p.report(r.report); err != nil {
+		}
+		for _, report := range r.reports {
+			if !report.Accepted {
+				status = max(status, exitRejected)
+			}
+			if err := p.report(report); err != nil {
 				return err
 			}
+		}
+		if r.err != nil {
+			p.failure(r.source, r.err)
+			status = exitFailed
 		}
 	}
 	if status != exitAccepted {
@@ -119,7 +122,9 @@ func (f *inspectFlags) run(ctx context.Context, env environment, args []string) 
 	return nil
 }
 
-func (f *inspectFlags) inspect(ctx context.Context, eng *engine.Engine, open opener, name string) (*engine.Report, error) {
+// inspect returns the report of an image, and of the disk in it when that was
+// encrypted and there is a passphrase.
+func (f *inspectFlags) inspect(ctx context.Context, eng *engine.Engine, open opener, name string) ([]*engine.Report, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -135,5 +140,12 @@ func (f *inspectFlags) inspect(ctx context.Context, eng *engine.Engine, open ope
 	if f.digest {
 		opts = append(opts, engine.WithDigest())
 	}
-	return eng.Inspect(ctx, source, opts...)
+	if f.passphrase != nil {
+		return f.decrypt(ctx, eng, source, name, opts)
+	}
+	report, err := eng.Inspect(ctx, source, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return []*engine.Report{report}, nil
 }

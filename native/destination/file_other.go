@@ -28,3 +28,6 @@ func (f *File) Commit() error { return errors.ErrUnsupported }
 
 // Abort does nothing.
 func (f *File) Abort() error { return nil }
+
+// TakeAfter fails with an error that matches errors.ErrUnsupported.
+func (f *File) TakeAfter(*os.File, ...string) error { return errors.ErrUnsupported }

@@ -19,4 +19,7 @@ func writable(*os.File) bool { return true }
 
 func lock(*os.File, bool) error { return errors.ErrUnsupported }
 
+// LockForResize fails with an error that matches errors.ErrUnsupported.
+func LockForResize(*os.File) error { return errors.ErrUnsupported }
+
 func writeBack(*os.File) func() { return func() {} }

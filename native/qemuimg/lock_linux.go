@@ -19,17 +19,44 @@ const (
 	resize  = 3 // BLK_PERM_RESIZE
 )
 
+// Locks of a program that reads an image and lets nobody change it, and of one
+// that changes its size and lets others do nothing but read: those it takes,
+// and those of others that it cannot live with.
+var (
+	readerTakes   = []int64{does + read, forbids + write, forbids + resize}
+	readerRefuses = []int64{does + write, does + resize, forbids + read}
+
+	resizerTakes   = []int64{does + read, does + write, does + resize, forbids + write, forbids + resize}
+	resizerRefuses = []int64{does + write, does + resize, forbids + read, forbids + write, forbids + resize}
+)
+
 // lock fails with a *LockedError when another program writes to the image or
 // wants to be alone with it, by its locks. With take, it first takes those of
 // a reader, until the file is closed: qemu's programs then neither write to
 // the image nor resize it. This is what qemu itself does with an image it can
 // see.
 func lock(image *os.File, take bool) error {
+	if !take {
+		return lockBytes(image, nil, readerRefuses)
+	}
+	return lockBytes(image, readerTakes, readerRefuses)
+}
+
+// LockForResize takes the locks of a program that changes the size of an
+// image, until the file is closed. It fails with a *LockedError when another
+// one of qemu's has the image open, be it for reading: it would not expect the
+// size to change.
+func LockForResize(image *os.File) error {
+	err := lockBytes(image, resizerTakes, resizerRefuses)
+	if locked, ok := errors.AsType[*LockedError](err); ok {
+		locked.Resize = true
+	}
+	return err
+}
+
+func lockBytes(image *os.File, take, refuse []int64) error {
 	return control(image, func(fd uintptr) error {
-		for _, at := range []int64{does + read, forbids + write, forbids + resize} {
-			if !take {
-				break
-			}
+		for _, at := range take {
 			l := unix.Flock_t{Type: unix.F_RDLCK, Start: at, Len: 1}
 			switch err := unix.FcntlFlock(fd, unix.F_OFD_SETLK, &l); {
 			case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EACCES):
@@ -38,7 +65,7 @@ func lock(image *os.File, take bool) error {
 				return fmt.Errorf("lock byte %d: %w", at, err)
 			}
 		}
-		for _, at := range []int64{does + write, does + resize, forbids + read} {
+		for _, at := range refuse {
 			l := unix.Flock_t{Type: unix.F_WRLCK, Start: at, Len: 1}
 			if err := unix.FcntlFlock(fd, unix.F_OFD_GETLK, &l); err != nil {
 				return fmt.Errorf("test the lock of byte %d: %w", at, err)

@@ -23,13 +23,13 @@ const (
 	HandOffDescriptor = "descriptor"
 )
 
-// The descriptors of the source and of the output, behind the three standard
-// ones, and the names by which qemu-img opens them.
-const (
-	sourceDescriptor = "3"
-	sourceName       = "/dev/fd/3"
-	outputName       = "/dev/fd/4"
-)
+// firstDescriptor is that of the first file that qemu-img is handed, behind
+// the three standard ones.
+const firstDescriptor = 3
+
+// outputName is the name by which qemu-img opens an output, which stands
+// behind the one source.
+const outputName = "/dev/fd/4"
 
 // HandOff returns the way in which a source would be handed over: the one
 // asked for, or the best for an empty one. It fails, with an error that
@@ -68,8 +68,14 @@ func (s *source) close() {
 	}
 }
 
-// newSource makes a source ready. It must be closed.
-func newSource(work *vetted.Job, handOff string, facts vetted.Facts, live bool) (_ *source, err error) {
+// newSource makes a source ready, as the first file of qemu-img. It must be
+// closed.
+func newSource(work *vetted.Job, handOff string, facts vetted.Facts, live bool) (*source, error) {
+	return newSourceAs(firstDescriptor, work, handOff, facts, live)
+}
+
+// newSourceAs is newSource for the file that has this descriptor.
+func newSourceAs(descriptor int, work *vetted.Job, handOff string, facts vetted.Facts, live bool) (_ *source, err error) {
 	s := &source{stored: facts.Size}
 	defer func() {
 		if err != nil {
@@ -100,7 +106,7 @@ func newSource(work *vetted.Job, handOff string, facts vetted.Facts, live bool) 
 			return nil, fmt.Errorf("hand-off %s: %w: the source is no file", handOff, errors.ErrUnsupported)
 		}
 		s.file = confine.File{File: file, Access: confine.ReadOnly}
-		s.options = fmt.Sprintf("driver=%s,file.driver=%s,file.filename=%s", facts.Driver, protocol, sourceName)
+		s.options = fmt.Sprintf("driver=%s,file.driver=%s,file.filename=/dev/fd/%d", facts.Driver, protocol, descriptor)
 		if live {
 			s.options += ",file.locking=off"
 		}
@@ -116,7 +122,7 @@ func newSource(work *vetted.Job, handOff string, facts vetted.Facts, live bool) 
 	s.closers = append(s.closers, server, client)
 	s.export, s.server = &export, server
 	s.file = confine.File{File: client, Access: confine.Connection}
-	s.options = fmt.Sprintf("driver=%s,file.driver=nbd,file.server.type=fd,file.server.str=%s", facts.Driver, sourceDescriptor)
+	s.options = fmt.Sprintf("driver=%s,file.driver=nbd,file.server.type=fd,file.server.str=%d", facts.Driver, descriptor)
 	return s, nil
 }
 
@@ -138,19 +144,39 @@ func (s *source) reopen(file *os.File, export *nbd.Export) (*os.File, error) {
 	return file, nil
 }
 
-// runOn runs qemu-img with a source as its first file, and serves the source
-// meanwhile. Where reading it fails, that is the error.
-func (t *Tool) runOn(ctx context.Context, s *source, op string, j job) (*confine.Result, error) {
-	j.files = append([]confine.File{s.file}, j.files...)
-	if s.export == nil {
-		return t.run(ctx, op, j)
+// runOn runs qemu-img with a source as its first file, and more behind it,
+// and serves them meanwhile. Where reading one fails, that is the error.
+func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*source) (*confine.Result, error) {
+	sources := append([]*source{s}, more...)
+	var files []confine.File
+	for _, s := range sources {
+		files = append(files, s.file)
 	}
-	served := make(chan error, 1)
-	go func() { served <- nbd.Serve(ctx, s.server, *s.export) }()
+	j.files = append(files, j.files...)
+	served := make([]chan error, 0, len(sources))
+	for _, s := range sources {
+		done := make(chan error, 1)
+		served = append(served, done)
+		if s.export == nil {
+			close(done)
+			continue
+		}
+		go func() { done <- nbd.Serve(ctx, s.server, *s.export) }()
+	}
 	result, err := t.run(ctx, op, j)
-	// The tool is gone; what it has sent is still answered, to nobody.
-	nbd.Disconnect(s.file.File)
-	serveErr := <-served
+	var serveErr error
+	for i, s := range sources {
+		if s.export != nil {
+			// The tool is gone; what it has sent is still answered, to nobody.
+			nbd.Disconnect(s.file.File)
+		}
+		one := <-served[i]
+		if failed, ok := errors.AsType[*nbd.SourceError](one); ok {
+			serveErr = failed
+		} else if serveErr == nil {
+			serveErr = one
+		}
+	}
 	if failed, ok := errors.AsType[*nbd.SourceError](serveErr); ok {
 		return nil, failed.Err
 	}

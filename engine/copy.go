@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+
+	"github.com/assay-dev/assay/native/blockcopy"
+	"github.com/assay-dev/assay/native/qemuimg"
+)
+
+// copies tells whether the engine makes an output itself. A way to hand the
+// source over, if one is asked for, is one to a tool.
+func copies(image *Image, o ConvertOptions) bool {
+	return o.To == Raw && o.Compress == "" && o.HandOff == "" && image.vetted.Facts().Driver == string(Raw)
+}
+
+// copier copies a raw image to a raw output. It takes the turn of a process,
+// as it is as much work.
+func (e *Engine) copier(image *Image, o ConvertOptions) *writer {
+	write := func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error) {
+		size := image.vetted.Facts().VirtualSize
+		if o.SizeLimit > 0 && (size+sectorSize-1)/sectorSize*sectorSize > o.SizeLimit {
+			return nil, &qemuimg.ToolError{Tool: self, Op: "copy", ExitCode: -1, Limit: qemuimg.LimitFileSize}
+		}
+		leave, err := turn(ctx, e.processes)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{Live: o.Live, Progress: o.Progress})
+		if err != nil {
+			return nil, err
+		}
+		return &qemuimg.ConvertResult{
+			HandOff: HandOffNone, Layers: []string{}, OutputSize: copied.OutputSize, Allocated: copied.Allocated,
+		}, nil
+	}
+	return &writer{tool: Tool{self, version()}, write: write, close: func() {}}
+}
+
+// self is the name of the engine as a tool.
+const self = "assay"
+
+// version returns that of the module which this package belongs to, as the
+// program was built with it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == "github.com/assay-dev/assay" && m.Version != "" {
+			return m.Version
+		}
+	}
+	return "unknown"
+}

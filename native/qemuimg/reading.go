@@ -1,0 +1,52 @@
+package qemuimg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/assay-dev/assay/internal/vetted"
+)
+
+// reading is a call that reads images and writes nothing: each image is
+// compared with what was vetted, handed over, and compared again when the
+// call is done. How they were handed over is returned.
+func (t *Tool) reading(ctx context.Context, images []*vetted.Image, handOff string, call func([]*source) error) (string, error) {
+	handOff, err := t.HandOff(handOff)
+	if err != nil {
+		return "", err
+	}
+	var works []*vetted.Job
+	var sources []*source
+	for i, image := range images {
+		if image == nil {
+			return "", errors.New("no image")
+		}
+		facts := image.Facts()
+		if facts.Driver == "" || facts.VirtualSize < 0 {
+			return "", fmt.Errorf("the verdict names driver %q and size %d", facts.Driver, facts.VirtualSize)
+		}
+		work, err := image.Acquire()
+		if err != nil {
+			return "", err
+		}
+		defer work.Release()
+		s, err := newSourceAs(firstDescriptor+i, work, handOff, facts, false)
+		if err != nil {
+			return "", err
+		}
+		defer s.close()
+		works, sources = append(works, work), append(sources, s)
+	}
+	err = call(sources)
+	if err != nil && ctx.Err() != nil {
+		return "", err
+	}
+	// Also where it failed: a source that changed is why, if it did.
+	for _, work := range works {
+		if changed := work.Recheck(); changed != nil {
+			return "", errors.Join(changed, err)
+		}
+	}
+	return handOff, err
+}
