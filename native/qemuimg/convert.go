@@ -63,7 +63,11 @@ type ConvertResult struct {
 
 // Convert writes an image's virtual disk to output in another format. output
 // must be an empty regular file, open for reading and writing; it is not
-// synced, though the disk is made busy with it from the start. Holes of the source stay holes, and runs of zeros become some.
+// synced, though the disk is made busy with it from the start. Holes of the
+// source stay holes, and runs of zeros become some.
+//
+// When the context is done, a read of a source that does not return is not
+// waited for here, but by the image's Close.
 //
 // The error is a *NoSpaceError when the output's file system is full, a
 // *ToolError when qemu-img failed or met a limit, a *confine.LayerError when
