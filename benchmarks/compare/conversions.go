@@ -1,18 +1,22 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/assay-dev/assay/engine"
 )
 
 // conversions compares vetting, converting confined from a served source and
-// inspecting the output with qemu-img alone, given the same options, each with
-// its output synced to disk.
+// inspecting the output with qemu-img alone. Both write a file that was not
+// there before, and sync it to disk: an old one that goes, or data of the run
+// before that are still to be written, would count for whoever comes next.
 func (c *comparison) conversions() error {
 	if !c.has("qemu-img") {
 		return nil
@@ -21,8 +25,14 @@ func (c *comparison) conversions() error {
 	if err != nil {
 		return err
 	}
-	ours, theirs := filepath.Join(c.dir, "ours"), filepath.Join(c.dir, "theirs")
-	for _, t := range []struct{ from, to string }{{"qcow2", "raw"}, {"vmdk", "raw"}, {"vhdx", "raw"}, {"raw", "qcow2"}} {
+	for _, t := range []struct{ from, to, compress string }{
+		{"qcow2", "raw", ""},
+		{"vmdk", "raw", ""},
+		{"vhdx", "raw", ""},
+		{"raw", "qcow2", ""},
+		{"raw", "raw", ""},
+		{"raw", "qcow2", "zstd"},
+	} {
 		known, err := c.reads(t.from)
 		if err != nil {
 			return err
@@ -38,19 +48,47 @@ func (c *comparison) conversions() error {
 				return err
 			}
 		}
-		err = c.row(fmt.Sprintf("convert %s to %s, 1 GiB of data in 4 GiB", t.from, t.to), "`qemu-img convert -W`, synced",
-			c.program(c.assay, "convert", "--overwrite", "--claim", t.from, "--to", t.to, source, ours),
-			timed(func() error {
-				if _, err := c.output("qemu-img", "convert", "-W", "-f", t.from, "-O", t.to, source, theirs); err != nil {
-					return err
-				}
-				return syncFile(theirs)
-			}))
-		if err != nil {
+		if err := c.conversion(source, t.from, t.to, t.compress); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// conversion compares one conversion, with the same options on both sides.
+func (c *comparison) conversion(source, from, to, compress string) error {
+	output := filepath.Join(c.dir, "output")
+	ours := []string{"convert", "--claim", from, "--to", to}
+	theirs := []string{"convert", "-W", "-f", from, "-O", to}
+	what := fmt.Sprintf("convert %s to %s", from, to)
+	if compress != "" {
+		ours = append(ours, "--compress="+compress)
+		theirs = append(theirs, "-c", "-m", "16", "-o", "compression_type="+compress)
+		what += ", compressed by " + compress
+	}
+	ours, theirs = append(ours, source, output), append(theirs, source, output)
+	return c.row(what+", 1 GiB of data in 4 GiB", "`qemu-img "+strings.Join(theirs[:len(theirs)-2], " ")+"`, synced",
+		c.afresh(output, c.program(c.assay, ours...)),
+		c.afresh(output, timed(func() error {
+			if _, err := c.output("qemu-img", theirs...); err != nil {
+				return err
+			}
+			return syncFile(output)
+		})))
+}
+
+// afresh is a measure of making a file that is not there, with nothing else
+// left for the disk to write.
+func (c *comparison) afresh(path string, m measure) measure {
+	return func() (time.Duration, error) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return 0, err
+		}
+		if _, err := c.output("sync"); err != nil {
+			return 0, err
+		}
+		return m()
+	}
 }
 
 // reads tells whether there is a probe for a format, or none is needed.

@@ -81,7 +81,7 @@ func (i *Image) Acquire() (*Job, error) {
 		release()
 		return nil, err
 	}
-	return &Job{Content: i.content, unchanged: end, Release: release}, nil
+	return &Job{Content: i.content, image: i, unchanged: end, Release: release}, nil
 }
 
 // AcquireLive begins a job on a source that may be changing: what was vetted
@@ -91,7 +91,7 @@ func (i *Image) AcquireLive() (*Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Job{Content: i.content, unchanged: func() error { return nil }, Release: release}, nil
+	return &Job{Content: i.content, image: i, unchanged: func() error { return nil }, Release: release}, nil
 }
 
 // Job is one use of an image.
@@ -99,7 +99,16 @@ type Job struct {
 	Content
 	// Release ends the job. It may be called again.
 	Release   func()
+	image     *Image
 	unchanged func() error
+}
+
+// Hold keeps the image open also when the job has been released, until release
+// is called: for a read of the source that cannot be waited for.
+func (j *Job) Hold() (release func()) {
+	// The job has not been released, so Close is not done waiting.
+	j.image.users.Add(1)
+	return sync.OnceFunc(j.image.users.Done)
 }
 
 // File returns the source when it is a file, else nil.

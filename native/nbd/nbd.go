@@ -42,6 +42,9 @@ type Export struct {
 	Source io.ReaderAt
 	// Pinned is what is served as it once was; nil when nothing is.
 	Pinned Pinned
+	// Release, if not nil, is called once, when neither Source nor Pinned is
+	// read any more: that may be after Serve has returned, see there.
+	Release func()
 }
 
 // Pinned is ranges of an export that are served as they once were. Its
@@ -79,22 +82,39 @@ func (e *ClientError) Unwrap() error { return e.Err }
 // a *ClientError, or the context's cause. In each case the connection has
 // ended when Serve returns, but conn is the caller's to close. conn is a
 // blocking stream socket, such as Pair makes.
+//
+// Once the context is done Serve does not wait for the source: a read that is
+// under way then, of a source far away perhaps, is left to return when it
+// does, into memory that is used for nothing else.
 func Serve(ctx context.Context, conn *os.File, e Export) error {
+	if e.Release == nil {
+		e.Release = func() {}
+	}
 	if e.Source == nil || e.Size < 0 {
+		e.Release()
 		return fmt.Errorf("nbd: an export needs a source and a size, not %d", e.Size)
 	}
 	hangUp := func() { shutdown(conn) }
 	defer hangUp()
-	defer context.AfterFunc(ctx, hangUp)()
 	s := newSession(conn, e, hangUp)
 	if file, ok := e.Source.(*os.File); ok {
 		s.useKernel(conn, file)
 	}
-	err := s.run()
-	if ctx.Err() != nil {
+	ended := make(chan error, 1)
+	go func() {
+		err := s.run()
+		e.Release()
+		ended <- err
+	}()
+	select {
+	case <-ctx.Done():
 		return context.Cause(ctx)
+	case err := <-ended:
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return err
 	}
-	return err
 }
 
 // A session is one connection.

@@ -172,3 +172,36 @@ func TestStalledClient(t *testing.T) {
 		}
 	}
 }
+
+// stuck is a source of which a read returns when it is let go.
+type stuck struct{ asked, free chan struct{} }
+
+func (s stuck) ReadAt(p []byte, _ int64) (int, error) {
+	close(s.asked)
+	<-s.free
+	return len(p), nil
+}
+
+// TestStuckSource: a session ends with its context while a read of the source
+// does not return; what the read uses is released when it does.
+func TestStuckSource(t *testing.T) {
+	stop := errors.New("enough")
+	source := stuck{make(chan struct{}), make(chan struct{})}
+	released := make(chan struct{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	client, ended := serving(t, ctx, Export{Size: 4096, Source: source, Release: func() { close(released) }})
+	_, err := client.Write(opened().request(cmdRead, 0, 1, 0, 4096).Bytes())
+	must(t, err)
+	<-source.asked
+	cancel(stop)
+	if err := <-ended; !errors.Is(err, stop) {
+		t.Errorf("got %v", err)
+	}
+	select {
+	case <-released:
+		t.Error("released while it is read")
+	default:
+	}
+	close(source.free)
+	<-released
+}

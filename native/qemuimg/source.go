@@ -54,6 +54,7 @@ func (t *Tool) HandOff(wanted string) (string, error) {
 
 // A source is an image ready to be handed over.
 type source struct {
+	work    *vetted.Job
 	file    confine.File // of qemu-img
 	options string       // for qemu-img: what it is, so that nothing is guessed
 	stored  int64        // bytes that it can hold
@@ -76,7 +77,7 @@ func newSource(work *vetted.Job, handOff string, facts vetted.Facts, live bool) 
 
 // newSourceAs is newSource for the file that has this descriptor.
 func newSourceAs(descriptor int, work *vetted.Job, handOff string, facts vetted.Facts, live bool) (_ *source, err error) {
-	s := &source{stored: facts.Size}
+	s := &source{work: work, stored: facts.Size}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -161,6 +162,7 @@ func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*
 			close(done)
 			continue
 		}
+		s.export.Release = s.work.Hold() // a cancelled job leaves a read behind
 		go func() { done <- nbd.Serve(ctx, s.server, *s.export) }()
 	}
 	result, err := t.run(ctx, op, j)
