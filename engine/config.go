@@ -16,6 +16,7 @@ type Config struct {
 	sandbox      sandbox.Config
 	spoolDir     string
 	qemuImg      string
+	layers       []string
 	maxRuns      int
 	maxProcesses int
 	maxSpool     int64
@@ -48,6 +49,7 @@ func NewConfig() *Config {
 func (c *Config) with(change func(*Config)) *Config {
 	copied := *c
 	copied.probes = slices.Clone(c.probes)
+	copied.layers = slices.Clone(c.layers)
 	change(&copied)
 	return &copied
 }
@@ -76,6 +78,14 @@ func (c *Config) WithSpoolDir(dir string) *Config {
 // WithQemuImg names the qemu-img binary, instead of the one on PATH.
 func (c *Config) WithQemuImg(path string) *Config {
 	return c.with(func(c *Config) { c.qemuImg = path })
+}
+
+// WithRequiredLayers names layers of confinement (confine.LayerNamespaces and
+// so on) without which no tool is run, also under ConvertOptions.BestEffort,
+// and also those that are optional by default. New fails for a name that is
+// none.
+func (c *Config) WithRequiredLayers(names ...string) *Config {
+	return c.with(func(c *Config) { c.layers = append(c.layers, names...) })
 }
 
 // WithMaxRuns bounds how many inspections run at a time; others wait.

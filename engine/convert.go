@@ -35,7 +35,8 @@ type ConvertOptions struct {
 	// can need for the virtual size.
 	SizeLimit int64
 	// BestEffort runs the tool also where this system lacks a layer of
-	// confinement; ConvertResult.Layers says which were there.
+	// confinement that is not optional; ConvertResult.Layers says which were
+	// there.
 	BestEffort bool
 	// HandOff is how the tool gets the source: HandOffNBD, HandOffDescriptor,
 	// or empty for the first of these that the tool can do, and for no tool
@@ -51,6 +52,10 @@ type ConvertOptions struct {
 	// Progress, if set, is told of bytes of the disk done, and of all, from
 	// one goroutine at a time.
 	Progress func(done, total int64)
+	// Stamp gives the output a stamp (package native/stamp), which takes a
+	// second look at all of it. StampKey, if not nil, seals the stamp.
+	Stamp    bool
+	StampKey []byte
 }
 
 // ConvertResult says what a conversion did.
@@ -77,6 +82,8 @@ type ConvertResult struct {
 	// HandOffDescriptor, or HandOffNone where there was no tool.
 	HandOff   string    `json:"hand_off"`
 	Inspected Inspected `json:"inspected"` // of the source, when it was vetted
+	// Stamp tells what became of the stamp; absent when none was asked for.
+	Stamp *StampResult `json:"stamp,omitempty"`
 }
 
 // The ways in which a tool gets a source.
@@ -157,6 +164,9 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		return nil, fmt.Errorf("engine: convert: %w", notVetted(err))
 	}
 	defer release()
+	if err := o.checkStamp(); err != nil {
+		return nil, fmt.Errorf("engine: convert: %w", err)
+	}
 	if o.To != qemuimg.TargetRaw && o.To != qemuimg.TargetQcow2 {
 		return nil, fmt.Errorf("engine: writing format %q: %w; raw and qcow2 can be written", o.To, ErrNotSupported)
 	}
@@ -172,6 +182,10 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 	converted, err := writer.write(ctx, out.File())
 	if err == nil {
 		err = e.checkOutput(ctx, image.report.VirtualSize, out, o.To)
+	}
+	var stamped *StampResult
+	if err == nil {
+		stamped, err = e.stamp(ctx, image, out.File(), o)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -193,7 +207,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		Bytes: converted.OutputSize, AllocatedBytes: converted.Allocated,
 		Tool:   writer.tool,
 		Layers: converted.Layers, SourceMode: mode, HandOff: converted.HandOff,
-		Inspected: r.clone().Inspected,
+		Inspected: r.clone().Inspected, Stamp: stamped,
 	}, nil
 }
 
@@ -272,7 +286,7 @@ func (e *Engine) qemuImg(ctx context.Context, bestEffort bool) (*qemuimg.Tool, e
 	if t := e.tools[bestEffort]; t != nil {
 		return t, nil
 	}
-	t, err := qemuimg.Find(ctx, qemuimg.Config{Path: e.config.qemuImg, BestEffort: bestEffort})
+	t, err := qemuimg.Find(ctx, qemuimg.Config{Path: e.config.qemuImg, BestEffort: bestEffort, Require: e.config.layers})
 	if err == nil {
 		e.tools[bestEffort] = t
 	}

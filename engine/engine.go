@@ -29,10 +29,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/assay-dev/assay/engine/sandbox"
+	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/qemuimg"
 	"github.com/assay-dev/assay/probes"
 )
@@ -64,6 +66,11 @@ func New(ctx context.Context, config *Config) (*Engine, error) {
 	e := &Engine{config: *config, tools: map[bool]*qemuimg.Tool{}}
 	if e.config.maxRuns < 1 || e.config.maxProcesses < 1 || e.config.maxSpool < 0 || e.config.maxMetadata < 0 {
 		return nil, errors.New("engine: bounds of the configuration must be positive")
+	}
+	for _, name := range e.config.layers {
+		if !slices.Contains(confine.LayerNames(), name) {
+			return nil, fmt.Errorf("engine: there is no layer of confinement %q", name)
+		}
 	}
 	e.runs = make(chan struct{}, e.config.maxRuns)
 	e.processes = make(chan struct{}, e.config.maxProcesses)

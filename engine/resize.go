@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/assay-dev/assay/internal/vetted"
+	"github.com/assay-dev/assay/native/blockcopy"
 	"github.com/assay-dev/assay/native/destination"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/stamp"
 )
 
 // ResizeOptions says what size a disk is given.
@@ -54,8 +56,8 @@ const (
 	ResizeTruncate = "truncate"
 	// ResizeClone and ResizeCopy: the file was replaced by a resized clone,
 	// which shares the data with it, or copy of it.
-	ResizeClone = string(destination.Cloned)
-	ResizeCopy  = string(destination.CopiedData)
+	ResizeClone = "clone"
+	ResizeCopy  = "copy"
 )
 
 // Resize gives the disk of a vetted image another size. It is the one call
@@ -198,6 +200,9 @@ func (e *Engine) truncate(ctx context.Context, image *Image, original *os.File, 
 		return fmt.Errorf("it has its new size, and was not written to disk: %w", err)
 	}
 	result.Method, result.Bytes = ResizeTruncate, o.Size
+	if err := stamp.Remove(original); err != nil {
+		return fmt.Errorf("it has its new size, and the stamp of its old content: %w", err)
+	}
 	return nil
 }
 
@@ -248,7 +253,7 @@ func (e *Engine) replace(ctx context.Context, image *Image, work *vetted.Job, or
 	if err != nil {
 		return err
 	}
-	copied, resized, err := e.resizedCopy(ctx, image, tool, original, out, o)
+	method, resized, err := e.resizedCopy(ctx, image, tool, original, out, o)
 	if err == nil {
 		// The tool made it, and its image was hostile.
 		var report *Report
@@ -273,34 +278,45 @@ func (e *Engine) replace(ctx context.Context, image *Image, work *vetted.Job, or
 	if err != nil {
 		return errors.Join(err, out.Abort())
 	}
-	result.Method, result.Layers = string(copied), resized.Layers
+	result.Method, result.Layers = method, resized.Layers
 	result.Tool = &Tool{"qemu-img", tool.Version().String()}
 	return nil
 }
 
-// resizedCopy makes out a copy of the image's file and has the tool resize it.
-func (e *Engine) resizedCopy(ctx context.Context, image *Image, tool *qemuimg.Tool, original *os.File, out *destination.File, o ResizeOptions) (destination.Copied, *qemuimg.ResizeResult, error) {
+// resizedCopy makes out a copy of the image's file, by the method returned,
+// and has the tool resize it.
+func (e *Engine) resizedCopy(ctx context.Context, image *Image, tool *qemuimg.Tool, original *os.File, out *destination.File, o ResizeOptions) (method string, _ *qemuimg.ResizeResult, err error) {
 	// What cannot be done is to show before the work.
-	if err := out.TakeAfter(original); err != nil {
+	if err := out.TakeAfter(original, stamp.Attribute); err != nil {
 		return "", nil, err
 	}
 	if err := out.File().Chmod(0o600); err != nil { // the tool's own, whatever the mode
 		return "", nil, err
-	}
-	copied, err := out.CopyFrom(ctx, original, o.Progress)
-	if err != nil {
-		return "", nil, spaceError(out.Path(), err)
 	}
 	leave, err := turn(ctx, e.processes)
 	if err != nil {
 		return "", nil, err
 	}
 	defer leave()
-	// Compared with what was vetted before the tool gets it.
-	private := vetted.New(image.vetted.Facts(), image.content.on(out.File()))
+	// The bytes of the file are copied as those of a raw disk. They are
+	// compared below, and the lock on the file is ours.
+	facts := image.vetted.Facts()
+	file := vetted.New(vetted.Facts{Format: facts.Format, Driver: string(Raw), Size: facts.Size, VirtualSize: facts.Size}, image.content)
+	defer file.Close()
+	copied, err := blockcopy.Copy(ctx, file, out.File(), blockcopy.Options{Live: true, Room: true, Progress: o.Progress})
+	if err == nil {
+		err = out.File().Truncate(facts.Size) // not whole sectors, as of a raw disk
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	if method = ResizeCopy; copied.Cloned {
+		method = ResizeClone
+	}
+	private := vetted.New(facts, image.content.on(out.File()))
 	defer private.Close()
 	resized, err := tool.Resize(ctx, private, qemuimg.ResizeOptions{Size: o.Size, Shrink: o.Shrink})
-	return copied, resized, err
+	return method, resized, err
 }
 
 // spaceError types the error of a full file system.

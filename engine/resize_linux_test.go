@@ -2,12 +2,14 @@ package engine_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -217,4 +219,71 @@ func TestResizeIsVerified(t *testing.T) {
 	if left, err := os.ReadDir(small); err != nil || len(left) != 1 || !bytes.Equal(readFile(t, full), before) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// However soon a resize is given up, the image is what it was, or has its new
+// size; nothing is beside it.
+func TestResizeCancelled(t *testing.T) {
+	needTools(t)
+	eng := newEngine(t, engine.NewConfig())
+	path := resizable(t)
+	size, cancelled := int64(24<<20), 0
+	for i := range 12 {
+		image, before := vet(t, eng, open(t, path)), readFile(t, path)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*i)*time.Millisecond)
+		_, err := eng.Resize(ctx, image, path, engine.ResizeOptions{Size: size + 1<<20})
+		cancel()
+		switch {
+		case err == nil:
+			size += 1 << 20
+		case !errors.Is(err, context.DeadlineExceeded):
+			t.Errorf("cancelled after %d ms: %v", i*i, err)
+		default:
+			cancelled++
+			if !bytes.Equal(readFile(t, path), before) {
+				t.Fatalf("cancelled after %d ms, and changed", i*i)
+			}
+		}
+		if now := vet(t, eng, open(t, path)).Report(); now.VirtualSize != size {
+			t.Errorf("after %d ms the disk has %d bytes, not %d", i*i, now.VirtualSize, size)
+		}
+		if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+	}
+	if cancelled < 3 {
+		t.Errorf("only %d were cancelled", cancelled)
+	}
+}
+
+// Where files can share data, the copy is a clone.
+func TestResizeClone(t *testing.T) {
+	needTools(t)
+	if os.Geteuid() != 0 {
+		t.Skip("mounting a file system needs root")
+	}
+	disk, dir := openBytes(t, nil), t.TempDir()
+	if err := disk.Truncate(256 << 20); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"mkfs.btrfs", "-q", disk.Name()}, {"mount", "-o", "loop", disk.Name(), dir}} {
+		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Skipf("no btrfs: %v: %s", err, out)
+		}
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	path := filepath.Join(dir, "a.qcow2")
+	if err := os.WriteFile(path, readFile(t, resizable(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eng := newEngine(t, engine.NewConfig())
+	r, err := eng.Resize(t.Context(), vet(t, eng, open(t, path)), path, engine.ResizeOptions{Size: 48 << 20})
+	if err != nil || r.Method != engine.ResizeClone {
+		t.Fatalf("%s, %v", text(r), err)
+	}
+	tool(t, "qemu-io", "-r", "-f", "qcow2", "-c", "read -q -P 3 1M 3M", "-c", "read -q -P 9 20M 64k", "-c", "read -q -P 0 24M 24M", path)
 }

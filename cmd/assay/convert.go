@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/assay-dev/assay/engine"
+	"github.com/assay-dev/assay/native/confine"
 	"github.com/spf13/cobra"
 )
 
@@ -20,6 +21,8 @@ type convertFlags struct {
 	sizeLimit                         sizeFlag
 	handOff                           handOffFlag
 	progress                          progressFlag
+	stamp                             bool
+	stampKey                          string
 }
 
 func newConvert(env environment) *cobra.Command {
@@ -57,12 +60,16 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.Var(&f.sizeLimit, "size-limit", "fail when DST would be larger than `SIZE`, as in 10GiB")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace DST if it is there")
 	flags.BoolVar(&f.bestEffort, "best-effort", false, "go on when this system lacks a layer of confinement")
+	flags.StringSliceVar(&f.requireLayers, "require-layer", nil, "fail when this system lacks the layer of confinement `NAME`, also an optional one (assay doctor lists them)")
 	flags.BoolVar(&f.live, "live", false, "take a raw SRC as it is while other programs write to it")
 	flags.Var(&f.handOff, "hand-off", "give SRC to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do, or no qemu-img where none is needed)")
+	flags.BoolVar(&f.stamp, "stamp", false, "record in an extended attribute of DST what it was made from (assay stamp)")
+	flags.StringVar(&f.stampKey, "stamp-key", "", "seal the stamp with the key in `FILE`; implies --stamp")
 	flags.Var(&f.progress, "progress", "show progress in `MODE` auto (on a terminal), plain (a line now and then) or none")
 	_ = c.RegisterFlagCompletionFunc("claim", completeFormats)
 	_ = c.RegisterFlagCompletionFunc("to", completeFormats)
 	_ = c.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions(compressions, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("require-layer", cobra.FixedCompletions(confine.LayerNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("hand-off", cobra.FixedCompletions(handOffs, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(progressModes, cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -111,42 +118,18 @@ func (f *convertFlags) run(ctx context.Context, env environment, src, dst string
 	defer eng.Close(context.WithoutCancel(ctx))
 	p := newPrinter(env, f.json)
 	result, err := f.convert(ctx, env, eng, src, dst)
-	if rejected, ok := errors.AsType[*engine.RejectedError](err); ok {
-		if err := p.report(rejected.Report); err != nil {
-			return err
-		}
-		return statusError(exitRejected)
-	}
-	switch {
-	case ctx.Err() != nil && err != nil:
-		return ctx.Err()
-	case err != nil:
-		p.failure(src, err)
-		return statusError(exitFailed)
+	if err != nil {
+		return p.conclude(ctx, src, err)
 	}
 	return p.converted(result)
 }
 
 func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine.Engine, src, dst string) (*engine.ConvertResult, error) {
-	source, file, err := opener{env.in, env.spoolDir}.open(ctx, src)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	image, err := eng.Vet(ctx, source, engine.Named(src), engine.Claim(f.claim.format))
+	image, err := vet(ctx, env, eng, src, f.claim.format, "--claim")
 	if err != nil {
 		return nil, err
 	}
 	defer image.Close()
-	if image.Report().Format == engine.Raw && f.claim.format == "" {
-		return nil, hintedError{
-			fmt.Errorf("%s: no known format, and raw is not assumed", src),
-			"if it is a raw disk, say so: --claim raw",
-		}
-	}
-	for _, w := range image.Report().FindingsOf(engine.Warn) {
-		printWarning(env.err, fmt.Sprintf("%s: %s [%s]", src, w.Message, w.ID))
-	}
 	options := engine.ConvertOptions{
 		To: f.to.format, Compress: string(f.compress), Overwrite: f.overwrite,
 		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort, Live: f.live,
@@ -154,11 +137,18 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 	if f.handOff != "auto" {
 		options.HandOff = string(f.handOff)
 	}
+	if options.Stamp, options.StampKey, err = f.stampOptions(); err != nil {
+		return nil, err
+	}
 	if shown := newProgress(f.progress, env.err); shown != nil {
 		options.Progress = shown.update
 		defer shown.finish()
 	}
-	return eng.Convert(ctx, image, engine.ToFile(dst), options)
+	result, err := eng.Convert(ctx, image.Image, engine.ToFile(dst), options)
+	if err == nil && result.Stamp != nil && !result.Stamp.Written {
+		printWarning(env.err, "not stamped: "+result.Stamp.Note)
+	}
+	return result, err
 }
 
 // converted prints the result of a conversion.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"strings"
 
@@ -143,9 +142,7 @@ func checkLayers() []check {
 	for _, l := range confine.Layers() {
 		checks = append(checks, check{
 			Name: l.Name, For: "convert", Present: l.Available, Usable: l.Available,
-			Version: l.Version, Why: l.Why, Remedy: l.Remedy,
-			// There is no user to change to unless one is root.
-			optional: l.Name == confine.LayerUID && os.Geteuid() != 0,
+			Version: l.Version, Why: l.Why, Remedy: l.Remedy, optional: l.Optional,
 		})
 	}
 	return checks

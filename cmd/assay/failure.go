@@ -15,6 +15,7 @@ import (
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/destination"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/stamp"
 	"github.com/spf13/cobra"
 )
 
@@ -124,6 +125,8 @@ func errorCode(err error) string {
 		return "not-found"
 	case errors.Is(err, fs.ErrPermission):
 		return "permission"
+	case errors.Is(err, stamp.ErrNone), is[*stamp.MalformedError](err):
+		return "no-stamp"
 	case errors.Is(err, engine.ErrNotSupported):
 		return "unsupported"
 	}
@@ -139,9 +142,12 @@ func is[E error](err error) bool {
 // has a flag for it, the flag is named; else errors know best.
 func hintFor(err error) string {
 	if layer, ok := errors.AsType[*confine.LayerError](err); ok {
+		if layer.Optional {
+			return layer.Hint + " (--require-layer)"
+		}
 		return layer.Hint + " (--best-effort)"
 	}
-	if is[*qemuimg.LockedError](err) {
+	if locked, ok := errors.AsType[*qemuimg.LockedError](err); ok && !locked.Resize {
 		return "end the program that writes to it; a raw image can be converted as it is, with --live"
 	}
 	if shrink, ok := errors.AsType[*qemuimg.ShrinkError](err); ok {

@@ -13,6 +13,7 @@ import (
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/destination"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/stamp"
 )
 
 func TestConclude(t *testing.T) {
@@ -68,10 +69,12 @@ func TestErrorCodes(t *testing.T) {
 		{"tool-missing", fmt.Errorf("x: %w", &qemuimg.NotFoundError{Reason: fs.ErrNotExist})},
 		{"tool-failed", fmt.Errorf("x: %w", &qemuimg.ToolError{})},
 		{"no-space", fmt.Errorf("x: %w", &qemuimg.NoSpaceError{Err: syscall.EDQUOT})},
+		{"would-shrink", fmt.Errorf("x: %w", &qemuimg.ShrinkError{})},
 		{"exists", fmt.Errorf("x: %w", &destination.ExistsError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.SymlinkError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.SourceError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.KindError{})},
+		{"no-stamp", fmt.Errorf("x: %w", stamp.ErrNone)},
 		{"failed", errors.New("x")},
 	} {
 		if got := errorCode(c.err); got != c.code {

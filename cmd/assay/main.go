@@ -73,7 +73,7 @@ usage or it could not be done. 2 beats 1.`,
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newInspect(env), newConvert(env), newCheck(env), newCompare(env), newResize(env), newProbe(env), newDoctor(env), newVersion(env))
+	root.AddCommand(newInspect(env), newConvert(env), newCheck(env), newCompare(env), newResize(env), newStamp(env), newProbe(env), newDoctor(env), newVersion(env))
 	return root
 }
 

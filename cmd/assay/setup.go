@@ -12,7 +12,8 @@ import (
 
 // engineFlags are the flags of every command that makes an engine.
 type engineFlags struct {
-	policy string
+	policy        string
+	requireLayers []string // of the commands that run a tool
 }
 
 func (f *engineFlags) add(c *cobra.Command) {
@@ -21,7 +22,7 @@ func (f *engineFlags) add(c *cobra.Command) {
 
 // newEngine makes the engine of a command. The caller closes it.
 func (f *engineFlags) newEngine(ctx context.Context, env environment) (*engine.Engine, error) {
-	config := engine.NewConfig().WithSpoolDir(env.spoolDir)
+	config := engine.NewConfig().WithSpoolDir(env.spoolDir).WithRequiredLayers(f.requireLayers...)
 	if f.policy != "" {
 		text, err := os.ReadFile(f.policy)
 		if err != nil {

@@ -60,11 +60,13 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native/destination": {},
 		"native/luks":        {},
 		"native/nbd":         {},
+		"native/stamp":       {},
 		"native/qemuimg":     {"native/confine", "native/nbd", "internal/vetted"},
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
-			"native/blockcopy", "native/confine", "native/destination", "native/qemuimg"},
+			"native/blockcopy", "native/confine", "native/destination", "native/qemuimg", "native/stamp"},
 		"probes/probetest": {"engine", "engine/sandbox", "hostfuncs", "probes", "testdata/images"},
-		"cmd/assay":        {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/luks", "native/qemuimg", "probes", "probes/probetest"},
+		"cmd/assay": {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/luks",
+			"native/qemuimg", "native/stamp", "probes", "probes/probetest"},
 	}
 	packages := list(t, "./cmd/...", "./engine/...", "./hostfuncs", "./native/...", "./probes", "./probes/probetest", "./internal/vetted")
 	for path, p := range packages {
@@ -88,7 +90,7 @@ func TestImportsRunOneWay(t *testing.T) {
 // A program that embeds the engine gets these modules, and no other.
 func TestEngineDependencies(t *testing.T) {
 	allowed := []string{
-		"github.com/tetratelabs/wazero", "golang.org/x/sys", "github.com/cespare/xxhash", "github.com/assay-dev/assay",
+		"github.com/tetratelabs/wazero", "golang.org/x/sys", "github.com/cespare/xxhash", "github.com/pkg/xattr", "github.com/assay-dev/assay",
 	}
 	packages := list(t, "./engine")
 	for path, p := range packages {

@@ -48,6 +48,11 @@ type Options struct {
 	// Live takes the source as it is while others may write to it: what was
 	// vetted is not compared, and locks are not looked at.
 	Live bool
+	// Room refuses, with a *qemuimg.NoSpaceError, to begin a copy to a file
+	// that shares no data when its file system has no more room than the
+	// source takes up. Blocks of zeros that the source stores are counted,
+	// though a copy stores none.
+	Room bool
 	// Progress, if set, is told of bytes of the disk done, and of all. It is
 	// called from one goroutine at a time, which holds up the others, and not
 	// after Copy returns.
@@ -142,7 +147,7 @@ func run(ctx context.Context, work *vetted.Job, size int64, output *os.File, o O
 		return nil, err
 	}
 	defer out.close()
-	cloned, err := out.prepare(in, disk)
+	cloned, err := out.prepare(in, disk, o.Room)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/qemuimg"
 	"golang.org/x/sys/unix"
 )
@@ -253,4 +254,50 @@ func TestLocked(t *testing.T) {
 	if at, err := source.Seek(0, io.SeekCurrent); err != nil || at != 0 {
 		t.Errorf("the position of the source has become %d: %v", at, err)
 	}
+}
+
+// TestRoom: a copy that asks for room is not begun without.
+func TestRoom(t *testing.T) {
+	dir := folders(t)["tmpfs"]
+	if dir == "" {
+		t.Skip("needs root: a small file system")
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	free := int64(st.Bavail) * st.Frsize
+	for size, fits := range map[int64]bool{free / 2: true, free: false, 1 << 40: false} {
+		// As a reader it has no holes to ask for, and one that begins tells.
+		c := &content{source: zeroReader{}, vetted: nil}
+		i := vetted.New(vetted.Facts{Format: "raw", Driver: "raw", Size: size, VirtualSize: size}, c)
+		out, begun := newFile(t, dir), false
+		_, err := Copy(t.Context(), i, out, Options{Room: true, Progress: func(int64, int64) { begun = true }})
+		if fits != (err == nil) || begun != fits {
+			t.Errorf("%d bytes of %d: %v, begun %v", size, free, err, begun)
+		}
+		if !fits && (!errors.Is(err, unix.ENOSPC) || length(t, out) != 0) {
+			t.Errorf("%d bytes of %d: %v, %d bytes long", size, free, err, length(t, out))
+		}
+		out.Close()
+		os.Remove(out.Name())
+		i.Close()
+	}
+}
+
+// zeroReader is a source of zeros without end.
+type zeroReader struct{}
+
+func (zeroReader) ReadAt(p []byte, _ int64) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func length(t *testing.T, f *os.File) int64 {
+	t.Helper()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }

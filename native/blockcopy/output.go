@@ -134,14 +134,22 @@ func (o *output) typed(err error) error {
 
 // prepare gives an output that is a file its size, for a disk of this many
 // bytes: sharing the data of the source where that can be, which it tells, and
-// otherwise as one hole.
-func (o *output) prepare(in *input, disk int64) (cloned bool, err error) {
+// otherwise as one hole. With room, there must be some.
+func (o *output) prepare(in *input, disk int64, room bool) (cloned bool, err error) {
 	if o.device {
 		return false, nil
 	}
 	if in.file == nil || share(o.file, in.file) != nil {
 		// It may have begun to.
-		return false, errors.Join(o.resize(0), o.resize(disk))
+		if err := o.resize(0); err != nil {
+			return false, err
+		}
+		if room {
+			if err := o.room(in); err != nil {
+				return false, err
+			}
+		}
+		return false, o.resize(disk)
 	}
 	info, err := o.file.Stat()
 	if err != nil {
@@ -152,4 +160,27 @@ func (o *output) prepare(in *input, disk int64) (cloned bool, err error) {
 	}
 	// Of a source that has grown, what was vetted.
 	return true, errors.Join(o.resize(in.size), o.resize(disk))
+}
+
+// room fails unless an output's file system has more room than a source takes
+// up: a long copy that must fail is better not begun.
+func (o *output) room(in *input) error {
+	needed := in.size
+	if in.file != nil {
+		info, err := in.file.Stat()
+		if err != nil {
+			return err
+		}
+		if info.Mode().IsRegular() {
+			needed = allocated(info)
+		}
+	}
+	free, err := freeSpace(o.file)
+	if err != nil {
+		return err
+	}
+	if free <= needed {
+		return o.typed(fmt.Errorf("%d bytes are needed, and %d are free: %w", needed, free, syscall.ENOSPC))
+	}
+	return nil
 }

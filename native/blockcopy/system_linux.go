@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"syscall"
 
@@ -102,4 +103,14 @@ func allocated(info os.FileInfo) int64 {
 		return st.Blocks * 512 // stat(2): st_blocks is in units of 512 bytes
 	}
 	return info.Size()
+}
+
+// freeSpace returns how many bytes this user can write to a file's file
+// system (statfs(2): f_bavail blocks of f_frsize bytes).
+func freeSpace(file *os.File) (int64, error) {
+	var fs unix.Statfs_t
+	if err := control(file, func(fd int) error { return unix.Fstatfs(fd, &fs) }); err != nil {
+		return 0, os.NewSyscallError("fstatfs", err)
+	}
+	return int64(min(fs.Bavail, math.MaxInt64/uint64(fs.Frsize))) * fs.Frsize, nil
 }

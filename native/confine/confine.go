@@ -11,10 +11,18 @@
 //   - no-new-privs: no program it executes gains a privilege.
 //   - capabilities: it holds none, but the one to read a file it was handed
 //     that its user could not open.
-//   - uid (hosts that run as root): it runs as an unprivileged user.
+//   - uid (hosts that run as root): it runs as an unprivileged user, and as
+//     one that nothing else runs as.
+//   - namespaces (where the host may make them): it has no network, sees no
+//     process but its own, and what it leaves behind ends with it; where the
+//     host runs as root, it also has a root folder that holds nothing but its
+//     program and libraries.
 //   - landlock: it opens no file but those named above, and no TCP socket.
 //   - seccomp: it makes no system call but those on a list; no sockets but
 //     one it was handed, no namespaces, no tracing, no changes to inodes.
+//   - cgroup (where control groups are delegated to the host): the memory and
+//     the number of processes of it and all that it starts are bounded, and
+//     they end together.
 //
 // The layers are put on the child alone, by way of a thread of the host that
 // ends with it. The host keeps every right it had: it can still open any file
@@ -22,13 +30,16 @@
 // many goroutines at once.
 //
 // A layer that the host cannot give is an error, unless Spec.BestEffort says
-// otherwise; Result.Layers says which were there.
+// otherwise, or the layer is optional: one that ordinary hosts and containers
+// do not permit, and without which each of the others still holds. Spec.Require
+// makes it an error too. Result.Layers says which were there.
 //
 // What it does not promise: it is no virtual machine, and a kernel bug that a
 // permitted system call reaches is a way out. The limits are of each process,
 // and a tool that was taken over can start copies of itself; they stay as
-// confined as it is, and the group they are in is killed when the tool ends,
-// but one that leaves the group lives on. Disk and network bandwidth are not
+// confined as it is, and the group they are in is killed when the tool ends.
+// One that leaves the group lives on where there are no namespaces, the user
+// is not its own, and there is no control group. Disk bandwidth is not
 // bounded.
 //
 // Confinement is a matter of Linux (kernel 5.13 or newer with Landlock). On
@@ -38,8 +49,10 @@ package confine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -50,13 +63,38 @@ const (
 	LayerNoNewPrivs   = "no-new-privs"
 	LayerCapabilities = "capabilities"
 	LayerUID          = "uid"
+	LayerNamespaces   = "namespaces"
 	LayerLandlock     = "landlock"
 	LayerSeccomp      = "seccomp"
+	LayerCgroup       = "cgroup"
 )
 
-// Nobody is the user and the group of a process that a root host starts, if
-// Spec names no other: the overflow ids of Linux, which own nothing.
+// LayerNames returns the names of all layers, on every system.
+func LayerNames() []string { return slices.Clone(layerNames) }
+
+var layerNames = []string{
+	LayerLimits, LayerNoNewPrivs, LayerCapabilities, LayerUID, LayerNamespaces,
+	LayerLandlock, LayerSeccomp, LayerCgroup,
+}
+
+// Nobody is the user and the group of a process that a root host starts where
+// the range of users does not exist (a user namespace maps fewer): the
+// overflow ids of Linux, which own nothing.
 const Nobody = 65534
+
+// The range of users that a root host takes one of for each process, if Spec
+// names no other: 16 Mi ids above those that /etc/subuid (login.defs(5)) and
+// systemd (systemd.io/UIDS-GIDS) hand out.
+const (
+	FirstUser = 0x7000_0000 // 1 879 048 192
+	UserCount = 1 << 24
+)
+
+// A UserRange is a range of ids, of users and of groups. The zero value is
+// the default range, UserCount ids from FirstUser on.
+type UserRange struct {
+	First, Count int
+}
 
 // Access says how the process may open a file it was handed again, by the
 // name /dev/fd/N.
@@ -91,6 +129,10 @@ type Limits struct {
 	FileSize int64
 	// OpenFiles is the number of descriptors.
 	OpenFiles int
+	// Processes is the number of processes and threads together; zero means
+	// 128. It is set where the process's user is its own, for the kernel
+	// counts them by user, and where there is a control group.
+	Processes int
 }
 
 // A Spec describes a process and what it may do.
@@ -117,13 +159,20 @@ type Spec struct {
 	// only valid during the call.
 	Output func([]byte)
 
-	// UID and GID are those of the process where the host runs as root; zero
-	// means Nobody. Best is a user that nothing else runs as. A file handed
-	// over for writing is that user's while the process runs.
+	// Users is the range of which the process gets a user and group of its
+	// own where the host runs as root: one that nothing else runs as, so that
+	// processes can do nothing to each other either. A file handed over for
+	// writing is that user's while the process runs.
+	Users UserRange
+	// UID and GID, if UID is set, are a user and group to run as instead,
+	// which processes may share.
 	UID, GID int
 
 	// BestEffort runs the process also where a layer is not available.
 	BestEffort bool
+	// Require names layers without which the process is not run, whatever
+	// BestEffort says: those that are optional, above all.
+	Require []string
 }
 
 // A Result tells how a process ended.
@@ -150,15 +199,17 @@ const (
 	LimitCPU        = "cpu"
 	LimitFileSize   = "file-size"
 	LimitDeadline   = "deadline"
+	LimitMemory     = "memory" // of all processes of the control group
 	LimitNoProgress = "no-progress"
 )
 
 // A LayerError says that the host cannot give a layer of confinement. It
 // matches errors.ErrUnsupported.
 type LayerError struct {
-	Layer  string // LayerLandlock and so on
-	Reason string // why it is missing
-	Hint   string // what to do about it
+	Layer    string // LayerLandlock and so on
+	Optional bool   // it is an error only because it was required
+	Reason   string // why it is missing
+	Hint     string // what to do about it
 }
 
 // Error implements error.
@@ -173,6 +224,8 @@ func (e *LayerError) Is(target error) bool { return target == errors.ErrUnsuppor
 type LayerStatus struct {
 	Name      string `json:"name"`
 	Available bool   `json:"available"`
+	// Optional says that a process is run without it where it is missing.
+	Optional bool `json:"optional,omitempty"`
 	// Version is the version of the kernel's interface, where it has one.
 	Version string `json:"version,omitempty"`
 	// Why says why the layer is not available, or is weaker than it could be.
@@ -187,12 +240,19 @@ func (s *Spec) check() error {
 	switch {
 	case !filepath.IsAbs(s.Path):
 		return fmt.Errorf("confine: program %q is not an absolute path", s.Path)
-	case l.CPU <= 0 || l.AddressSpace <= 0 || l.FileSize < 0 || l.OpenFiles <= 0:
+	case l.CPU <= 0 || l.AddressSpace <= 0 || l.FileSize < 0 || l.OpenFiles <= 0 || l.Processes < 0:
 		return fmt.Errorf("confine: limits %+v are not positive", l)
 	case s.Deadline < 0 || s.Watchdog < 0 || s.Deadline+s.Watchdog == 0:
 		return errors.New("confine: neither a deadline nor a watchdog is set")
-	case s.UID < 0 || s.GID < 0:
+	case s.UID < 0 || s.GID < 0 || s.UID == 0 && s.GID != 0:
 		return fmt.Errorf("confine: user %d, group %d", s.UID, s.GID)
+	case s.Users != UserRange{} && (s.Users.First <= 0 || s.Users.Count <= 0 || s.Users.First > math.MaxInt32-s.Users.Count):
+		return fmt.Errorf("confine: %d users from %d on", s.Users.Count, s.Users.First)
+	}
+	for _, name := range s.Require {
+		if !slices.Contains(layerNames, name) {
+			return fmt.Errorf("confine: there is no layer %q", name)
+		}
 	}
 	for i, f := range s.Files {
 		if f.File == nil {

@@ -13,9 +13,11 @@ import (
 
 // An identity is who the process is, and what belongs to it while it runs.
 type identity struct {
-	user *syscall.Credential // nil: the host's own
-	keep []uintptr           // capabilities that it holds
-	lent []loan
+	user  *syscall.Credential // nil: the host's own
+	free  func()              // gives back a user that is its alone; or nil
+	users UserRange           // that that is one of
+	keep  []uintptr           // capabilities that it holds
+	lent  []loan
 }
 
 // A loan is a file whose owner is changed while the process runs.
@@ -36,13 +38,15 @@ func newIdentity(s Spec, otherUser bool) (*identity, error) {
 	id := &identity{}
 	uid := os.Geteuid()
 	if otherUser {
-		user, group := orNobody(s.UID), orNobody(s.GID)
-		id.user = &syscall.Credential{Uid: uint32(user), Gid: uint32(group)}
-		uid = user
+		if err := id.become(s); err != nil {
+			return nil, err
+		}
+		uid = int(id.user.Uid)
 	}
 	for i, f := range s.Files {
 		var st unix.Stat_t
 		if err := control(f.File, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
+			id.release()
 			return nil, fmt.Errorf("descriptor %d: %w", 3+i, err)
 		}
 		switch {
@@ -58,12 +62,60 @@ func newIdentity(s Spec, otherUser bool) (*identity, error) {
 	return id, nil
 }
 
-// orNobody returns the id, or Nobody for none.
-func orNobody(id int) int {
-	if id == 0 {
-		return Nobody
+// become decides which user the process becomes.
+func (id *identity) become(s Spec) (err error) {
+	ids, own := s.ids()
+	uid, gid := ids.First, s.GID
+	if own {
+		if uid, id.free, err = takeUser(ids); err != nil {
+			return err
+		}
+		id.users = ids
 	}
-	return id
+	if gid == 0 {
+		gid = uid
+	}
+	id.user = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return nil
+}
+
+// ids returns the ids that the process may get: the range, of which it gets
+// one of its own, if they all exist, or the one that it shares with others.
+func (s *Spec) ids() (r UserRange, own bool) {
+	r = s.Users
+	if r == (UserRange{}) {
+		r = UserRange{FirstUser, UserCount}
+	}
+	switch {
+	case s.UID != 0:
+		return UserRange{s.UID, 1}, false
+	case r.exists() == nil:
+		return r, true
+	}
+	return UserRange{Nobody, 1}, false
+}
+
+// exists returns an error that names the map which lacks ids of the range.
+func (r UserRange) exists() error {
+	for _, file := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
+		if ok, err := mapped(file, r); err != nil {
+			return err
+		} else if !ok {
+			return fmt.Errorf("ids %d to %d do not exist in this user namespace (%s)", r.First, r.First+r.Count-1, file)
+		}
+	}
+	return nil
+}
+
+// alone tells whether nothing else runs as the process's user.
+func (id *identity) alone() bool { return id.free != nil }
+
+// release gives back the user that was the process's own.
+func (id *identity) release() {
+	if id.free != nil {
+		id.free()
+		id.free = nil
+	}
 }
 
 // readCapability returns the least capability this host has by which a file
@@ -146,9 +198,10 @@ func guardDumpable() (restore func()) {
 }
 
 // uidStatus tells whether a process can be given another user here.
-func uidStatus(uid, gid int) LayerStatus {
+func uidStatus(spec *Spec) LayerStatus {
 	s := LayerStatus{Name: LayerUID}
 	if os.Geteuid() != 0 {
+		s.Optional = true
 		s.Why = "not needed: this host does not run as root"
 		return s
 	}
@@ -164,23 +217,24 @@ func uidStatus(uid, gid int) LayerStatus {
 			return s
 		}
 	}
-	for _, m := range []struct {
-		file string
-		id   int
-	}{{"/proc/self/uid_map", orNobody(uid)}, {"/proc/self/gid_map", orNobody(gid)}} {
-		if ok, err := mapped(m.file, m.id); err != nil || !ok {
-			s.Why = fmt.Sprintf("id %d does not exist in this user namespace (%s)", m.id, m.file)
-			s.Remedy = "map it, or name a user that exists here"
-			return s
-		}
+	ids, own := spec.ids()
+	if err := ids.exists(); err != nil {
+		s.Why = err.Error()
+		s.Remedy = "map them, or name a user that exists here"
+		return s
+	}
+	if !own && spec.UID == 0 {
+		s.Why = "all processes run as one user: the range of users does not exist in this user namespace"
+		s.Remedy = "map a range of ids, and name it"
 	}
 	s.Available = true
 	return s
 }
 
-// mapped tells whether an id exists in the user namespace, by its map
-// (user_namespaces(7): lines of first id inside, first id outside, count).
-func mapped(file string, id int) (bool, error) {
+// mapped tells whether the ids of a range exist in the user namespace, by its
+// map (user_namespaces(7): lines of first id inside, first id outside, count).
+// A range that two lines share counts as missing.
+func mapped(file string, r UserRange) (bool, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return false, err
@@ -192,7 +246,7 @@ func mapped(file string, id int) (bool, error) {
 		if _, err := fmt.Sscan(lines.Text(), &inside, &outside, &count); err != nil {
 			return false, fmt.Errorf("%s: %w", file, err)
 		}
-		if int64(id) >= inside && int64(id) < inside+count {
+		if int64(r.First) >= inside && int64(r.First)+int64(r.Count) <= inside+count {
 			return true, nil
 		}
 	}

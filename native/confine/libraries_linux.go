@@ -17,8 +17,35 @@ import (
 // processors, what libraries load later).
 var libraryFolders = []string{"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64"}
 
-// loaderFiles are what the loader reads besides.
-var loaderFiles = []string{"/etc/ld.so.cache"}
+// loaderFiles are what the loader reads besides. Debian keeps there the links
+// that choose between libraries of one name.
+var loaderFiles = []string{"/etc/ld.so.cache", "/etc/alternatives"}
+
+// The devices that every program may open.
+const (
+	devNull   = "/dev/null"
+	devRandom = "/dev/urandom"
+)
+
+// needs are the files and folders that a program needs to start, besides the
+// devices.
+type needs struct {
+	execute []string // files, to be read and executed
+	read    []string // and, below folders, to be read
+}
+
+// needsOf returns what a program needs; its path must be free of symbolic
+// links, as the loader's idea of where it lies is.
+func needsOf(program string) (needs, error) {
+	loader, folders, err := dependencies(program)
+	if err != nil {
+		return needs{}, err
+	}
+	if loader == "" {
+		return needs{execute: []string{program}}, nil
+	}
+	return needs{execute: []string{program, loader}, read: append(folders, loaderFiles...)}, nil
+}
 
 // dependencies returns what a program needs to start: its loader, to be
 // executed, or "" if it is statically linked; and folders, to be read from.
@@ -43,11 +70,7 @@ func dependencies(program string) (loader string, folders []string, err error) {
 		return "", nil, nil
 	}
 	folders = slices.Clone(libraryFolders)
-	real, err := filepath.EvalSymlinks(program)
-	if err != nil {
-		return "", nil, fmt.Errorf("library path of %s: %w", program, err)
-	}
-	origin := strings.NewReplacer("$ORIGIN", filepath.Dir(real), "${ORIGIN}", filepath.Dir(real))
+	origin := strings.NewReplacer("$ORIGIN", filepath.Dir(program), "${ORIGIN}", filepath.Dir(program))
 	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
 		paths, err := f.DynString(tag)
 		if err != nil {
@@ -55,7 +78,8 @@ func dependencies(program string) (loader string, folders []string, err error) {
 		}
 		for _, path := range paths {
 			for folder := range strings.SplitSeq(path, ":") {
-				if folder = origin.Replace(folder); filepath.IsAbs(folder) {
+				// No program has its libraries all over the system.
+				if folder = filepath.Clean(origin.Replace(folder)); filepath.IsAbs(folder) && folder != "/" {
 					folders = append(folders, folder)
 				}
 			}
@@ -64,28 +88,20 @@ func dependencies(program string) (loader string, folders []string, err error) {
 	return loader, folders, nil
 }
 
-// allowProgram allows what a program needs to start, and the two devices
-// every program may open.
-func (r *ruleset) allowProgram(program string) error {
-	loader, folders, err := dependencies(program)
-	if err != nil {
-		return err
-	}
-	if err := r.allowPath(program, execFile); err != nil {
-		return err
-	}
-	if loader != "" {
-		if err := r.allowPath(loader, execFile); err != nil {
+// allowNeeds allows what a program needs to start, and the devices.
+func (r *ruleset) allowNeeds(n needs) error {
+	for _, path := range n.execute {
+		if err := r.allowPath(path, execFile); err != nil {
 			return err
 		}
-		for _, path := range slices.Concat(folders, loaderFiles) {
-			if err := r.allowPath(path, readFile); err != nil {
-				return err
-			}
+	}
+	for _, path := range n.read {
+		if err := r.allowPath(path, readFile); err != nil {
+			return err
 		}
 	}
-	if err := r.allowPath("/dev/urandom", readFile); err != nil {
+	if err := r.allowPath(devRandom, readFile); err != nil {
 		return err
 	}
-	return r.allowPath("/dev/null", readFile|unix.LANDLOCK_ACCESS_FS_WRITE_FILE)
+	return r.allowPath(devNull, readFile|unix.LANDLOCK_ACCESS_FS_WRITE_FILE)
 }

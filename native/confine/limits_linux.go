@@ -1,10 +1,11 @@
 package confine
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,10 @@ type bound struct {
 	soft, hard uint64
 }
 
+// processes is the default of Limits.Processes: qemu-img's pool of threads
+// holds at most 64 (thread-pool-max).
+const processes = 128
+
 // bounds returns the resource limits of a process. The soft limit of CPU
 // time ends it by SIGXCPU, which tells the cause; the hard one, a second
 // later, by SIGKILL.
@@ -38,10 +43,15 @@ func (l Limits) bounds() []bound {
 	}
 }
 
-// setLimits sets the limits of a process. Limits that it already has are
-// only ever lowered.
-func setLimits(pid int, l Limits) error {
-	for _, b := range l.bounds() {
+// setLimits sets the limits of a process; alone says that nothing else runs
+// as its user. Limits that it already has are only ever lowered.
+func setLimits(pid int, l Limits, alone bool) error {
+	bounds := l.bounds()
+	if alone {
+		n := uint64(cmp.Or(l.Processes, processes))
+		bounds = append(bounds, bound{"processes", unix.RLIMIT_NPROC, n, n})
+	}
+	for _, b := range bounds {
 		var old unix.Rlimit
 		if err := unix.Prlimit(pid, b.resource, nil, &old); err != nil {
 			return fmt.Errorf("read the %s limit: %w", b.name, err)
@@ -77,18 +87,28 @@ func awaitExec(pid int) error {
 // limitsStatus tells whether limits can be set here.
 func limitsStatus() LayerStatus {
 	s := LayerStatus{Name: LayerLimits, Available: true}
-	// Yama (Documentation/admin-guide/LSM/Yama.rst) refuses PTRACE_TRACEME
-	// from scope 2 on, unless the parent has CAP_SYS_PTRACE, and always at 3.
-	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
-	if err == nil {
-		switch value := strings.TrimSpace(string(scope)); {
-		case value == "3", value == "2" && !hasCapability(unix.CAP_SYS_PTRACE):
-			s.Available = false
-			s.Why = "a process cannot be stopped before its first instruction: kernel.yama.ptrace_scope is " + value
-			s.Remedy = "set kernel.yama.ptrace_scope to 1"
-		}
+	if why, remedy := noStop(); why != "" {
+		s.Available = false
+		s.Why, s.Remedy = "a process cannot be stopped before its first instruction: "+why, remedy
 	}
 	return s
+}
+
+// noStop says why a process cannot be stopped before its first instruction,
+// and what to do about it; or nothing.
+func noStop() (why, remedy string) {
+	// Process 0 is none: a kernel that lets us ask says so. There is nothing
+	// to be asked for of a process that is not traced but this.
+	if err := unix.PtraceDetach(0); !errors.Is(err, unix.ESRCH) {
+		return fmt.Sprintf("ptrace: %v", err), "allow the system call ptrace, perhaps in the profile of the container or service this runs in"
+	}
+	// Yama (Documentation/admin-guide/LSM/Yama.rst) refuses PTRACE_TRACEME
+	// from scope 2 on, unless the parent has CAP_SYS_PTRACE, and always at 3.
+	switch scope := sysctl("kernel/yama/ptrace_scope"); {
+	case scope == "3", scope == "2" && !hasCapability(unix.CAP_SYS_PTRACE):
+		return "kernel.yama.ptrace_scope is " + scope, "set kernel.yama.ptrace_scope to 1"
+	}
+	return "", ""
 }
 
 // onOwnThread runs f on a thread that runs nothing else, neither before nor

@@ -21,8 +21,9 @@ var toolPath string
 
 // Environment variables of the test binary run again.
 const (
-	toolVariable = "ASSAY_TEST_TOOL" // the tool, built already
-	hostVariable = "ASSAY_TEST_HOST" // be a host that starts the tool with these arguments
+	toolVariable  = "ASSAY_TEST_TOOL"  // the tool, built already
+	againVariable = "ASSAY_TEST_AGAIN" // the test is part of another one
+	hostVariable  = "ASSAY_TEST_HOST"  // be a host that starts the tool with these arguments
 )
 
 func TestMain(m *testing.M) {
@@ -87,7 +88,7 @@ func needTool(t *testing.T, layers ...string) {
 	}
 	for _, layer := range Layers() {
 		if slices.Contains(layers, layer.Name) && !layer.Available {
-			if os.Getenv("CI") != "" && layer.Name != LayerUID {
+			if os.Getenv("CI") != "" && !layer.Optional {
 				t.Fatalf("layer %s: %s", layer.Name, layer.Why)
 			}
 			t.Skipf("layer %s: %s", layer.Name, layer.Why)
@@ -97,11 +98,18 @@ func needTool(t *testing.T, layers ...string) {
 
 // allLayers are those that a run must have on this host.
 func allLayers() []string {
-	all := []string{LayerLimits, LayerNoNewPrivs, LayerCapabilities, LayerUID, LayerLandlock, LayerSeccomp}
-	if os.Geteuid() != 0 {
-		all = slices.DeleteFunc(all, func(l string) bool { return l == LayerUID })
+	var all []string
+	for _, l := range Layers() {
+		if l.Available || !l.Optional {
+			all = append(all, l.Name)
+		}
 	}
 	return all
+}
+
+// without returns the layers but one.
+func without(layers []string, layer string) []string {
+	return slices.DeleteFunc(slices.Clone(layers), func(l string) bool { return l == layer })
 }
 
 // answers runs the tool under these layers and returns what it says of each
@@ -147,36 +155,74 @@ func awaitGone(pid int) {
 	}
 }
 
+// again runs one test in a process of its own, as it is told, and fails if
+// that one does not pass.
+func again(t *testing.T, name string, how func(*syscall.SysProcAttr)) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+name+"$", "-test.v")
+	cmd.Env = append(os.Environ(), toolVariable+"="+toolPath, againVariable+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	how(cmd.SysProcAttr)
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+		t.Skip("not to be had here: ", err)
+	}
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+name) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// onlyAgain skips a test that is to be run by again.
+func onlyAgain(t *testing.T) {
+	t.Helper()
+	if os.Getenv(againVariable) == "" {
+		t.Skip("a part of another test")
+	}
+}
+
 // TestAsNobody runs the other tests again, as an unprivileged user.
 func TestAsNobody(t *testing.T) {
 	needTool(t)
 	if os.Geteuid() != 0 {
 		t.Skip("not root: the tests run unprivileged already")
 	}
+	if out := runAsNobody(t, "", "-test.v", "-test.short"); !strings.Contains(out, "--- PASS: TestRefused") {
+		t.Errorf("the tests did not run:\n%s", out)
+	}
+}
+
+// nobodyDir is the folder of tests that runAsNobody runs.
+func nobodyDir() string { return filepath.Join(filepath.Dir(toolPath), "nobody") }
+
+// runAsNobody runs tests as an unprivileged user, with a variable in their
+// environment, and returns what they said; they must pass.
+func runAsNobody(t *testing.T, variable string, args ...string) string {
+	t.Helper()
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
 	}
-	copied := filepath.Join(filepath.Dir(toolPath), "confine.test")
-	if err := os.WriteFile(copied, self, 0o755); err != nil {
+	copied, temp := filepath.Join(filepath.Dir(toolPath), "confine.test"), nobodyDir()
+	if err := errors.Join(os.RemoveAll(copied), os.WriteFile(copied, self, 0o755), os.MkdirAll(temp, 0o700), os.Chown(temp, Nobody, Nobody)); err != nil {
 		t.Fatal(err)
 	}
-	temp := filepath.Join(filepath.Dir(toolPath), "nobody")
-	if err := os.Mkdir(temp, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(temp, Nobody, Nobody); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), copied, "-test.v", "-test.short")
+	cmd := exec.CommandContext(t.Context(), copied, args...)
 	cmd.Dir = temp
-	cmd.Env = append(os.Environ(), toolVariable+"="+toolPath, "TMPDIR="+temp, "HOME="+temp)
+	cmd.Env = append(os.Environ(), toolVariable+"="+toolPath, "TMPDIR="+temp, "HOME="+temp, variable)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: Nobody, Gid: Nobody}}
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := startAs(cmd); err != nil {
+		t.Fatal(err)
 	}
-	if !strings.Contains(string(out), "--- PASS: TestRefused") {
-		t.Errorf("the tests did not run:\n%s", out)
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
 	}
+	return out.String()
+}
+
+// startAs starts a process as another user, and leaves this one as it is.
+func startAs(cmd *exec.Cmd) error {
+	defer guardDumpable()()
+	return cmd.Start()
 }

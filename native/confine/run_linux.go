@@ -17,8 +17,9 @@ import (
 // or the context was done. How it ended, if it was left to, is in the result,
 // also when a limit ended it.
 //
-// When Run returns, the process and the processes in its group are gone, and
-// files lent to it are their owners' again. It is safe for concurrent use;
+// When Run returns, the process is gone, the processes it left in its group,
+// in a pid namespace or under a user of its own are gone or dying, and files
+// lent to it are their owners' again. It is safe for concurrent use;
 // each run occupies one thread of the host while it lasts.
 func Run(ctx context.Context, s Spec) (*Result, error) {
 	if err := s.check(); err != nil {
@@ -74,11 +75,11 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 	started := make(chan error)
 	go onOwnThread(func() {
 		pid, err := l.start()
-		p.pid = pid
+		p.pid, p.handle = pid, l.handle
 		started <- err
 		if err == nil {
 			// The process dies with this thread: stay until it has ended.
-			awaitEnd(pid)
+			l.handle.awaitEnd(pid)
 			close(p.ended)
 		}
 	})
@@ -87,19 +88,26 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 	}
 	stopped, stopErr := p.supervise(ctx)
 	result, err := p.collect(stopped)
+	if err == nil && result.Limit == "" && result.Signal == unix.SIGKILL && l.group != nil && l.group.outOfMemory() {
+		result.Limit = LimitMemory
+	}
+	if l.id.alone() && l.apart == together {
+		err = errors.Join(err, l.id.killAll())
+	}
 	if stopErr != nil || err != nil {
 		return nil, errors.Join(stopErr, err)
 	}
-	result.Layers = layers
+	result.Layers = l.layers
 	return result, nil
 }
 
 // A process is one that was started, until it is reaped.
 type process struct {
-	spec  Spec
-	pid   int
-	began time.Time
-	ended chan struct{} // closed when it is a zombie
+	spec   Spec
+	pid    int
+	handle pidfd
+	began  time.Time
+	ended  chan struct{} // closed when it is a zombie
 }
 
 // supervise returns when the process has ended, by itself or because it was
@@ -143,9 +151,14 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// killGroup kills the group. Its number cannot have passed to another, for
-// the process that leads it has not been reaped.
-func (p *process) killGroup() { unix.Kill(-p.pid, unix.SIGKILL) }
+// killGroup kills the process and its group. The number cannot have passed to
+// another as long as the process that leads the group has not been reaped. By
+// us it has not, but some hosts reap every child they have.
+func (p *process) killGroup() {
+	if p.handle.kill(p.pid) {
+		unix.Kill(-p.pid, unix.SIGKILL)
+	}
+}
 
 // collect reaps the process, after killing what it left behind in its group.
 // limit is what the supervisor killed it for, or empty.
@@ -178,12 +191,6 @@ func (p *process) collect(limit string) (*Result, error) {
 		r.Limit = LimitFileSize
 	}
 	return r, nil
-}
-
-// awaitEnd returns when the process has ended, and leaves it a zombie.
-func awaitEnd(pid int) {
-	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
-	}
 }
 
 // reap waits for the process.

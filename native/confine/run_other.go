@@ -21,7 +21,7 @@ func Run(_ context.Context, s Spec) (*Result, error) {
 // Layers lists the layers, none of which is available.
 func Layers() []LayerStatus {
 	var all []LayerStatus
-	for _, name := range []string{LayerLimits, LayerNoNewPrivs, LayerCapabilities, LayerUID, LayerLandlock, LayerSeccomp} {
+	for _, name := range layerNames {
 		all = append(all, LayerStatus{Name: name, Why: reason})
 	}
 	return all

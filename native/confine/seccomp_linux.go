@@ -35,6 +35,15 @@ func equals(arg int, value uint32) condition {
 	return condition{arg: arg, mask: math.MaxUint32, value: uint64(value)}
 }
 
+// A launching is what a filter must let the host do to start the process; it
+// then lets the process do it too.
+type launching struct {
+	flags     uint32   // of clone, which may be asked for a pidfd too
+	first     bool     // the process is the first of a pid namespace
+	otherUser bool     // it becomes another user, or keeps a capability
+	sockets   []uint32 // its descriptors that are sockets
+}
+
 // unknownCall is the error of every call that is not on the list. It is
 // ENOSYS because that is the answer C libraries know: one newer than the list
 // falls back from a call that the kernel seems not to have, but fails for

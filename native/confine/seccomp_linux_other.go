@@ -11,4 +11,4 @@ const auditArch = 0
 const lowHalf, highHalf = 0, 4
 
 // filter returns nil: it is not called where seccompStatus is not Available.
-func filter(bool, []uint32) []unix.SockFilter { return nil }
+func filter(launching) []unix.SockFilter { return nil }

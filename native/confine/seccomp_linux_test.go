@@ -53,7 +53,9 @@ func refused(errno unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(e
 func TestFilter(t *testing.T) {
 	const pthread = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD | unix.CLONE_SYSVSEM |
 		unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
-	own, user := filter(false, nil), filter(true, []uint32{3})
+	const startFlags = unix.CLONE_VFORK | unix.CLONE_VM | uint32(unix.SIGCHLD)
+	own := filter(launching{flags: startFlags})
+	user := filter(launching{flags: startFlags, first: true, otherUser: true, sockets: []uint32{3}})
 	for _, c := range []struct {
 		name      string
 		number    uint32
@@ -71,8 +73,13 @@ func TestFilter(t *testing.T) {
 		{"thread", unix.SYS_CLONE, []uint64{pthread}, allowed, allowed},
 		{"thread in a namespace", unix.SYS_CLONE, []uint64{pthread | unix.CLONE_NEWNET}, refused(unix.EPERM), refused(unix.EPERM)},
 		{"start", unix.SYS_CLONE, []uint64{uint64(startFlags)}, allowed, allowed},
+		{"start with a pidfd", unix.SYS_CLONE, []uint64{uint64(startFlags) | unix.CLONE_PIDFD}, allowed, allowed},
 		{"start in a namespace", unix.SYS_CLONE, []uint64{uint64(startFlags) | unix.CLONE_NEWUSER}, refused(unix.EPERM), refused(unix.EPERM)},
 		{"fork", unix.SYS_CLONE, []uint64{uint64(unix.SIGCHLD)}, refused(unix.EPERM), refused(unix.EPERM)},
+		{"immune", unix.SYS_KILL, []uint64{1, uint64(unix.SIGKILL)}, refused(unix.ENOSYS), allowed},
+		{"kill", unix.SYS_KILL, []uint64{2, uint64(unix.SIGKILL)}, refused(unix.ENOSYS), refused(unix.EPERM)},
+		{"signal", unix.SYS_KILL, []uint64{1, uint64(unix.SIGTERM)}, refused(unix.ENOSYS), refused(unix.EPERM)},
+		{"kill all", unix.SYS_KILL, []uint64{1<<64 - 1, uint64(unix.SIGKILL)}, refused(unix.ENOSYS), refused(unix.EPERM)},
 		{"own group", unix.SYS_SETPGID, []uint64{0, 0}, allowed, allowed},
 		{"another group", unix.SYS_SETPGID, []uint64{0, 7}, refused(unix.EPERM), refused(unix.EPERM)},
 		{"another's group", unix.SYS_SETPGID, []uint64{7, 0}, refused(unix.EPERM), refused(unix.EPERM)},
@@ -93,6 +100,18 @@ func TestFilter(t *testing.T) {
 			t.Errorf("%s, as another user: %#x, want %#x", c.name, got, c.user)
 		}
 	}
+	apart := filter(launching{flags: cloneSpace | uint32(unix.SIGCHLD)})
+	for flags, want := range map[uint64]uint32{
+		cloneSpace | uint64(unix.SIGCHLD):                    allowed,
+		cloneSpace | uint64(unix.SIGCHLD) | unix.CLONE_VM:    refused(unix.EPERM),
+		cloneSpace | uint64(unix.SIGCHLD) | unix.CLONE_NEWNS: refused(unix.EPERM),
+		unix.CLONE_NEWUSER | uint64(unix.SIGCHLD):            refused(unix.EPERM),
+		uint64(startFlags):                                   refused(unix.EPERM),
+	} {
+		if got := verdict(t, apart, auditArch, unix.SYS_CLONE, flags); got != want {
+			t.Errorf("clone %#x, in namespaces: %#x, want %#x", flags, got, want)
+		}
+	}
 	if got := verdict(t, own, auditArch^1, unix.SYS_READ); got != refused(unix.ENOSYS) {
 		t.Errorf("another processor's call: %#x", got)
 	}
@@ -102,15 +121,15 @@ func TestFilter(t *testing.T) {
 // call. Each conditional call, made with the number of any permitted call as
 // each argument, is judged by its own conditions alone.
 func TestFilterArgumentIsNoNumber(t *testing.T) {
-	sockets := []uint32{3}
-	full := filter(true, sockets)
-	for _, r := range conditional(true, sockets) {
+	l := launching{flags: cloneSpace | uint32(unix.SIGCHLD), first: true, otherUser: true, sockets: []uint32{3}}
+	full := filter(l)
+	for _, r := range conditional(l) {
 		if len(r.when) == 0 {
 			continue
 		}
 		// The filter of this call's rules alone is the reference.
 		var alone []rule
-		for _, other := range conditional(true, sockets) {
+		for _, other := range conditional(l) {
 			if other.number == r.number {
 				alone = append(alone, other)
 			}

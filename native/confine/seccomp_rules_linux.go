@@ -3,6 +3,7 @@
 package confine
 
 import (
+	"math"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -17,9 +18,6 @@ const (
 // namespaces are the flags of clone that make a namespace.
 const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
 	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET | unix.CLONE_NEWTIME
-
-// startFlags are the flags with which the Go runtime starts a process.
-const startFlags = unix.CLONE_VFORK | unix.CLONE_VM | uint32(unix.SIGCHLD)
 
 // anyProcess are the calls that every process may make, whatever their
 // arguments: on descriptors it has and on its own memory, threads, signals
@@ -55,16 +53,15 @@ var anyProcess = []uintptr{
 }
 
 // conditional returns the calls that are safe for some values of an argument.
-// Where the host starts the process as another user, it needs a few more, and
-// messages go over the sockets it was handed, which are these descriptors.
-func conditional(otherUser bool, sockets []uint32) []rule {
+func conditional(l launching) []rule {
 	rules := []rule{
-		// Threads, and what the host itself needs to start the process. Every
-		// clone that makes a namespace is refused. The arguments of clone3 are
-		// in memory, out of a filter's sight: it is not on the list, and C
-		// libraries fall back to clone.
+		// Threads, and what the host itself needs to start the process. Any
+		// other clone that makes a namespace is refused, and that one fails in
+		// a user namespace where no user is mapped (user_namespaces(7)). The
+		// arguments of clone3 are in memory, out of a filter's sight: it is
+		// not on the list, and C libraries fall back to clone.
 		{number: unix.SYS_CLONE, when: []condition{{0, unix.CLONE_THREAD | namespaces, unix.CLONE_THREAD}}},
-		{number: unix.SYS_CLONE, when: []condition{equals(0, startFlags)}, refusal: unix.EPERM},
+		{number: unix.SYS_CLONE, when: []condition{{0, math.MaxUint32 &^ unix.CLONE_PIDFD, uint64(l.flags)}}, refusal: unix.EPERM},
 		{number: unix.SYS_SETPGID, when: []condition{equals(0, 0), equals(1, 0)}, refusal: unix.EPERM},
 		{number: unix.SYS_PRLIMIT64, when: []condition{equals(0, 0)}, refusal: unix.EPERM},
 	}
@@ -81,8 +78,13 @@ func conditional(otherUser bool, sockets []uint32) []rule {
 	rules = append(rules, oneOf(unix.SYS_IOCTL, 1, unix.ENOTTY,
 		unix.BLKGETSIZE64, unix.BLKSSZGET, unix.BLKPBSZGET, unix.BLKBSZGET, unix.BLKSECTGET, unix.BLKROTATIONAL,
 		unix.BLKDISCARD, unix.BLKZEROOUT, unix.TCGETS)...)
+	if l.first {
+		// The Go runtime takes a parent it cannot see for dead, and sends the
+		// process the signal of that. The first of a pid namespace is immune.
+		rules = append(rules, rule{number: unix.SYS_KILL, when: []condition{equals(0, 1), equals(1, uint32(unix.SIGKILL))}, refusal: unix.EPERM})
+	}
 	own := []uint32{unix.PR_SET_PDEATHSIG, unix.PR_SET_NAME, unix.PR_SET_TIMERSLACK}
-	if otherUser {
+	if l.otherUser {
 		// Once the process has become another user, these can only take
 		// rights away.
 		own = append(own, unix.PR_SET_KEEPCAPS, unix.PR_CAP_AMBIENT)
@@ -91,7 +93,7 @@ func conditional(otherUser bool, sockets []uint32) []rule {
 		}
 	}
 	for _, number := range onSockets {
-		rules = append(rules, oneOf(number, 0, unix.EPERM, sockets...)...)
+		rules = append(rules, oneOf(number, 0, unix.EPERM, l.sockets...)...)
 	}
 	return append(rules, oneOf(unix.SYS_PRCTL, 0, unix.EPERM, own...)...)
 }
@@ -112,12 +114,11 @@ func oneOf(number uintptr, arg int, refusal unix.Errno, values ...uint32) []rule
 	return rules
 }
 
-// filter returns the filter of a process that was handed these sockets, with
-// what it takes to start it as another user if that is asked for.
-func filter(otherUser bool, sockets []uint32) []unix.SockFilter {
+// filter returns the filter of a process that is started so.
+func filter(l launching) []unix.SockFilter {
 	var rules []rule
 	for _, number := range slices.Concat(anyProcess, anyProcessHere) {
 		rules = append(rules, rule{number: number})
 	}
-	return assemble(auditArch, append(rules, conditional(otherUser, sockets)...))
+	return assemble(auditArch, append(rules, conditional(l)...))
 }

@@ -16,17 +16,22 @@ import (
 type launch struct {
 	spec    Spec
 	layers  []string
+	program string // free of symbolic links
+	needs   needs
+	apart   separation
 	id      *identity
+	group   *cgroup           // nil without control groups
 	ruleset *ruleset          // nil without Landlock
 	filter  []unix.SockFilter // nil without seccomp
 	fds     []int             // of the process, in order
 	opened  []int             // of those, the ones to close
 	table   []uintptr         // of descriptors, for the start
+	handle  pidfd             // of the process, once it is started
 }
 
 // newLaunch makes a process ready. It must be closed.
 func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err error) {
-	l := &launch{spec: s, layers: layers}
+	l := &launch{spec: s, layers: layers, handle: noPidfd}
 	defer func() {
 		if err != nil {
 			l.close()
@@ -34,6 +39,22 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 	}()
 	if l.id, err = newIdentity(s, l.has(LayerUID)); err != nil {
 		return nil, err
+	}
+	if err := l.separate(); err != nil {
+		return nil, err
+	}
+	if l.program, err = filepath.EvalSymlinks(s.Path); err != nil {
+		return nil, err
+	}
+	if l.has(LayerCgroup) {
+		if l.group, err = newCgroup(s.Limits); err != nil {
+			return nil, fmt.Errorf("cgroup: %w", err)
+		}
+	}
+	if l.has(LayerLandlock) || l.apart == byThread {
+		if l.needs, err = needsOf(l.program); err != nil {
+			return nil, err
+		}
 	}
 	null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -67,9 +88,48 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 				sockets = append(sockets, uint32(3+i))
 			}
 		}
-		l.filter = filter(l.id.user != nil || len(l.id.keep) > 0, sockets)
+		l.filter = filter(launching{
+			flags: uint32(l.cloneFlags()) | uint32(unix.SIGCHLD), first: l.apart != together,
+			otherUser: l.id.user != nil || len(l.id.keep) > 0, sockets: sockets,
+		})
 	}
 	return l, nil
+}
+
+// separate decides how the process gets namespaces, if it is to. In a user
+// namespace it would not have the capability that it needs to read a file of
+// another user's.
+func (l *launch) separate() (err error) {
+	if !l.has(LayerNamespaces) {
+		return nil
+	}
+	if l.apart, err = probeNamespaces(); err != nil {
+		return fmt.Errorf("namespaces: %w", err)
+	}
+	if l.apart == byClone && len(l.id.keep) > 0 {
+		l.apart = together
+		l.layers = slices.DeleteFunc(slices.Clone(l.layers), func(name string) bool { return name == LayerNamespaces })
+		if slices.Contains(l.spec.Require, LayerNamespaces) {
+			return &LayerError{
+				Layer: LayerNamespaces, Optional: true, Reason: "a file that the user may not read is handed over, and no user namespace allows that",
+				Hint: "make the file readable for the user",
+			}
+		}
+	}
+	return nil
+}
+
+// cloneFlags are the flags with which the process is started, but for its
+// signal. The Go runtime shares its memory with the child until that has
+// executed the program, but not with one in a new user namespace, for which it
+// may have to map users meanwhile. We map none, and copying the page tables
+// of a large host takes longer than all the rest (BenchmarkRun).
+func (l *launch) cloneFlags() uintptr {
+	flags := uintptr(unix.CLONE_VFORK | unix.CLONE_VM)
+	if l.apart == byClone {
+		flags |= cloneSpace
+	}
+	return flags
 }
 
 func (l *launch) has(layer string) bool { return slices.Contains(l.layers, layer) }
@@ -79,7 +139,7 @@ func (l *launch) allowFiles() (err error) {
 	if l.ruleset, err = newRuleset(); err != nil {
 		return err
 	}
-	if err := l.ruleset.allowProgram(l.spec.Path); err != nil {
+	if err := l.ruleset.allowNeeds(l.needs); err != nil {
 		return err
 	}
 	for i, f := range l.spec.Files {
@@ -98,12 +158,30 @@ func (l *launch) allowFiles() (err error) {
 }
 
 func (l *launch) close() {
+	if l.group != nil {
+		l.group.remove()
+	}
+	if l.id != nil {
+		l.id.release()
+	}
+	l.handle.close()
 	for _, fd := range l.opened {
 		unix.Close(fd)
 	}
 	if l.ruleset != nil {
 		l.ruleset.close()
 	}
+}
+
+// enter puts the calling thread where the process is to start, and restricts
+// it.
+func (l *launch) enter() error {
+	if l.apart == byThread {
+		if err := enterNamespaces(l.needs); err != nil {
+			return fmt.Errorf("namespaces: %w", err)
+		}
+	}
+	return l.restrict()
 }
 
 // restrict puts the layers that a process inherits on the calling thread,
@@ -137,19 +215,23 @@ func (l *launch) start() (pid int, err error) {
 	if l.id.user != nil {
 		settled = guardDumpable()
 	}
-	if err := l.restrict(); err != nil {
+	if err := l.enter(); err != nil {
 		onOwnThread(settled)
 		return 0, err
 	}
-	limited := l.has(LayerLimits)
-	pid, _, err = syscall.StartProcess(l.spec.Path, append([]string{filepath.Base(l.spec.Path)}, l.spec.Args...), &syscall.ProcAttr{
+	// It stops before its first instruction, for what is put on it from the
+	// outside.
+	stop := l.has(LayerLimits) || l.group != nil
+	pid, _, err = syscall.StartProcess(l.program, append([]string{filepath.Base(l.spec.Path)}, l.spec.Args...), &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   l.spec.Env,
 		Files: l.table,
 		Sys: &syscall.SysProcAttr{
+			Cloneflags:  l.cloneFlags(),
+			PidFD:       (*int)(&l.handle),
 			Setpgid:     true,
 			Pdeathsig:   syscall.SIGKILL,
-			Ptrace:      limited,
+			Ptrace:      stop,
 			Credential:  l.id.user,
 			AmbientCaps: l.id.keep,
 		},
@@ -159,25 +241,40 @@ func (l *launch) start() (pid int, err error) {
 		return 0, err
 	}
 	// What is left to do is refused on this thread by now.
-	var limitErr error
-	if limited {
-		limitErr = awaitExec(pid)
+	var stopErr error
+	if stop {
+		stopErr = awaitExec(pid)
 	}
 	onOwnThread(func() {
 		settled()
-		if limited && limitErr == nil {
-			limitErr = l.limit(pid)
+		if stop && stopErr == nil {
+			stopErr = l.bound(pid)
 		}
 	})
-	if limited && limitErr == nil {
-		limitErr = os.NewSyscallError("ptrace detach", unix.PtraceDetach(pid))
+	if stop && stopErr == nil {
+		stopErr = os.NewSyscallError("ptrace detach", unix.PtraceDetach(pid))
 	}
-	if limitErr != nil {
-		unix.Kill(pid, unix.SIGKILL)
+	if stopErr != nil {
+		l.handle.kill(pid)
 		reap(pid)
-		return 0, fmt.Errorf("limits: %w", limitErr)
+		return 0, stopErr
 	}
 	return pid, nil
+}
+
+// bound puts on the stopped process what is put on it from the outside.
+func (l *launch) bound(pid int) error {
+	if l.group != nil {
+		if err := l.group.place(pid); err != nil {
+			return fmt.Errorf("cgroup: %w", err)
+		}
+	}
+	if l.has(LayerLimits) {
+		if err := l.limit(pid); err != nil {
+			return fmt.Errorf("limits: %w", err)
+		}
+	}
+	return nil
 }
 
 // limit sets the limits of the process, from a thread of its own. A process
@@ -194,7 +291,7 @@ func (l *launch) limit(pid int) error {
 			return os.NewSyscallError("setresuid", errno)
 		}
 	}
-	return setLimits(pid, l.spec.Limits)
+	return setLimits(pid, l.spec.Limits, l.id.alone())
 }
 
 // onlyThese returns the descriptors for syscall.ProcAttr, and behind them as

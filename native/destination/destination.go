@@ -86,14 +86,3 @@ func (e *KindError) Hint() string { return "name a file that does not exist yet"
 
 // Is reports whether target is errors.ErrUnsupported.
 func (e *KindError) Is(target error) bool { return target == errors.ErrUnsupported }
-
-// Copied is how CopyFrom copied.
-type Copied string
-
-const (
-	// Cloned shares the data with the original until one of the two is
-	// written to (FICLONE): it took no time and takes no space.
-	Cloned Copied = "clone"
-	// CopiedData copied what the original holds, and not its holes.
-	CopiedData Copied = "copy"
-)

@@ -3,7 +3,6 @@
 package destination
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -32,8 +31,3 @@ func (f *File) Abort() error { return nil }
 
 // TakeAfter fails with an error that matches errors.ErrUnsupported.
 func (f *File) TakeAfter(*os.File, ...string) error { return errors.ErrUnsupported }
-
-// CopyFrom fails with an error that matches errors.ErrUnsupported.
-func (f *File) CopyFrom(context.Context, *os.File, func(done, total int64)) (Copied, error) {
-	return "", errors.ErrUnsupported
-}

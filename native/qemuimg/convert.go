@@ -63,7 +63,7 @@ type ConvertResult struct {
 
 // Convert writes an image's virtual disk to output in another format. output
 // must be an empty regular file, open for reading and writing; it is not
-// synced. Holes of the source stay holes, and runs of zeros become some.
+// synced, though the disk is made busy with it from the start. Holes of the source stay holes, and runs of zeros become some.
 //
 // The error is a *NoSpaceError when the output's file system is full, a
 // *ToolError when qemu-img failed or met a limit, a *confine.LayerError when
@@ -164,6 +164,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	if o.Limits != nil {
 		limits = *o.Limits
 	}
+	defer writeBack(output)()
 	result, err := t.runOn(ctx, in, "convert", job{
 		args:     o.arguments(in.options),
 		files:    []confine.File{{File: output, Access: confine.ReadWrite}},

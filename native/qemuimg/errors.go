@@ -12,7 +12,7 @@ import (
 // The values of ToolError.Limit.
 const (
 	LimitCPU        = confine.LimitCPU
-	LimitMemory     = "memory"
+	LimitMemory     = confine.LimitMemory
 	LimitFileSize   = confine.LimitFileSize
 	LimitDeadline   = confine.LimitDeadline
 	LimitNoProgress = confine.LimitNoProgress
@@ -86,15 +86,23 @@ func (e *NoSpaceError) Hint() string {
 // Unwrap returns the errno.
 func (e *NoSpaceError) Unwrap() error { return e.Err }
 
-// A LockedError says that another program has the source open for writing, by
-// the locks that qemu takes.
-type LockedError struct{}
+// A LockedError says that another program has the source open, by the locks
+// that qemu takes: for writing or, where the source was to be resized, at all.
+type LockedError struct{ Resize bool }
 
 // Error implements error.
-func (*LockedError) Error() string { return "in use: another program has locked it for writing" }
+func (e *LockedError) Error() string {
+	if e.Resize {
+		return "in use: another program has it open"
+	}
+	return "in use: another program has locked it for writing"
+}
 
 // Hint says what to do about it.
-func (*LockedError) Hint() string {
+func (e *LockedError) Hint() string {
+	if e.Resize {
+		return "end that program"
+	}
 	return "end that program; or, for a raw image whose output may be of no one moment, take it live"
 }
 

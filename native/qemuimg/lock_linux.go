@@ -47,7 +47,11 @@ func lock(image *os.File, take bool) error {
 // one of qemu's has the image open, be it for reading: it would not expect the
 // size to change.
 func LockForResize(image *os.File) error {
-	return lockBytes(image, resizerTakes, resizerRefuses)
+	err := lockBytes(image, resizerTakes, resizerRefuses)
+	if locked, ok := errors.AsType[*LockedError](err); ok {
+		locked.Resize = true
+	}
+	return err
 }
 
 func lockBytes(image *os.File, take, refuse []int64) error {

@@ -58,13 +58,18 @@ type Config struct {
 	// Path is the program; a name without a slash, or empty for "qemu-img",
 	// is looked for in PATH.
 	Path string
-	// UID and GID are those of the processes where the host runs as root;
-	// zero means confine.Nobody.
+	// Users is the range of which each process gets a user of its own where
+	// the host runs as root; the zero value is confine's.
+	Users confine.UserRange
+	// UID and GID, if UID is set, are the user and group of all instead.
 	UID, GID int
 	// BestEffort runs the processes also without the layers of confinement
 	// that this host does not have. Otherwise that is an error
 	// (*confine.LayerError).
 	BestEffort bool
+	// Require names layers of confinement without which no process is run,
+	// whatever BestEffort says.
+	Require []string
 }
 
 // A Tool is a qemu-img that was found and is usable. It is safe for
@@ -241,9 +246,11 @@ func (t *Tool) run(ctx context.Context, op string, j job) (*confine.Result, erro
 		Deadline:   j.limits.Deadline,
 		Watchdog:   j.limits.NoProgress,
 		Output:     j.output,
+		Users:      t.config.Users,
 		UID:        t.config.UID,
 		GID:        t.config.GID,
 		BestEffort: t.config.BestEffort,
+		Require:    t.config.Require,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("qemu-img %s: %w", op, err)

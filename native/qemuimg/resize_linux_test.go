@@ -161,6 +161,6 @@ func TestLockForResize(t *testing.T) {
 }
 
 func isLocked(err error) bool {
-	_, ok := errors.AsType[*LockedError](err)
-	return ok
+	locked, ok := errors.AsType[*LockedError](err)
+	return ok && locked.Resize
 }

@@ -85,9 +85,11 @@ var actions = map[string]func(string) error{
 	},
 	"mount":   func(path string) error { return unix.Mount("none", path, "tmpfs", 0, "") },
 	"unshare": func(string) error { return unix.Unshare(unix.CLONE_NEWUSER) },
-	"clonens": func(string) error {
-		_, _, errno := unix.RawSyscall6(unix.SYS_CLONE, unix.CLONE_NEWUSER|uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-		return some(errno)
+	// A process in these namespaces, which ends at once.
+	"clonens": func(flags string) error {
+		n, _ := strconv.ParseUint(flags, 0, 64)
+		_, _, err := syscall.StartProcess("", []string{""}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Cloneflags: uintptr(n)}})
+		return err
 	},
 	"clone3":   func(string) error { return call(unix.SYS_CLONE3) },
 	"iouring":  func(string) error { return call(unix.SYS_IO_URING_SETUP) },
@@ -113,7 +115,19 @@ var actions = map[string]func(string) error{
 	"env": func(string) error { fmt.Print(strings.Join(os.Environ(), ","), " "); return nil },
 	"pwd": func(string) error { dir, err := os.Readlink("/proc/self/cwd"); fmt.Print(dir, " "); return err },
 	"fds": fds,
-	"pid": func(string) error { fmt.Print(os.Getpid(), " "); return nil },
+	// Its number outside of its pid namespace, and inside.
+	"pid": func(string) error {
+		outside, err := os.Readlink("/proc/self")
+		fmt.Print(outside, " ")
+		return err
+	},
+	"own": func(string) error { fmt.Print(os.Getpid(), " "); return nil },
+	// The namespace of a kind.
+	"ns": func(kind string) error {
+		id, err := os.Readlink("/proc/self/ns/" + kind)
+		fmt.Print(id, " ")
+		return err
+	},
 	"caps": func(string) error {
 		var data [2]unix.CapUserData
 		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -147,6 +161,14 @@ var actions = map[string]func(string) error{
 		_, err := unix.Mmap(-1, 0, n<<20, unix.PROT_READ, unix.MAP_ANON|unix.MAP_PRIVATE)
 		return err
 	},
+	"use": func(mib string) error {
+		n, _ := strconv.Atoi(mib)
+		p := make([]byte, n<<20)
+		for i := 0; i < len(p); i += 4096 {
+			p[i] = 1
+		}
+		return nil
+	},
 	"fill": func(arg string) error {
 		fd, size, _ := strings.Cut(arg, ",")
 		n, _ := strconv.Atoi(fd)
@@ -171,25 +193,44 @@ var actions = map[string]func(string) error{
 		return nil
 	},
 	"complain": func(text string) error { fmt.Fprintln(os.Stderr, text); return nil },
-	"child": func(string) error {
-		// A copy in the same group, which outlives this process.
-		pid, err := syscall.ForkExec("/proc/self/exe", []string{"tool", "stop"}, &syscall.ProcAttr{Files: []uintptr{0, 1, 2}})
-		fmt.Print(pid, " ")
-		return err
-	},
-	"escape": func(string) error {
-		// A copy in a group of its own.
-		pid, err := syscall.ForkExec("/proc/self/exe", []string{"tool", "stop"}, &syscall.ProcAttr{
-			Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setpgid: true},
-		})
-		fmt.Print(pid, " ")
-		return err
+	// A copy in the same group, which outlives this process, and one in a
+	// group of its own.
+	"child":  func(string) error { return fork(nil) },
+	"escape": func(string) error { return fork(&syscall.SysProcAttr{Setpgid: true}) },
+	// As many copies as there can be.
+	"bomb": func(string) error {
+		for n := 0; ; n++ {
+			if _, err := syscall.ForkExec("/proc/self/exe", []string{"tool", "stop"}, &syscall.ProcAttr{}); err != nil {
+				fmt.Print(n, " ")
+				return err
+			}
+		}
 	},
 	"exit": func(status string) error { n, _ := strconv.Atoi(status); os.Exit(n); return nil },
 	"die": func(sig string) error {
 		n, _ := strconv.Atoi(sig)
 		return unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.Signal(n))
 	},
+}
+
+// fork starts a copy that stops, and prints its number outside.
+func fork(how *syscall.SysProcAttr) error {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return err
+	}
+	_, err := syscall.ForkExec("/proc/self/exe", []string{"tool", "pid", "stop"}, &syscall.ProcAttr{
+		Files: []uintptr{0, uintptr(ends[1]), 2, 1}, Sys: how, // 3: to hold the output open
+	})
+	unix.Close(ends[1])
+	if err != nil {
+		return err
+	}
+	said := make([]byte, 16)
+	n, err := unix.Read(ends[0], said)
+	number, _, _ := strings.Cut(string(said[:max(n, 0)]), " ")
+	fmt.Print(number, " ")
+	return err
 }
 
 func open(path string, flags int) error {

@@ -1,14 +1,11 @@
 package destination
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -75,81 +72,4 @@ func (f *File) takeAttributes(original *os.File, except []string) error {
 		}
 	}
 	return nil
-}
-
-// copyStep is how much is copied between two looks at the context, in bytes.
-const copyStep = 8 << 20
-
-// CopyFrom makes the file a copy of a regular one, sparse as that is.
-// progress, if set, is told of bytes of the file passed, and of all. The
-// position of original is moved.
-func (f *File) CopyFrom(ctx context.Context, original *os.File, progress func(done, total int64)) (Copied, error) {
-	if err := unix.IoctlFileClone(int(f.file.Fd()), int(original.Fd())); err == nil {
-		return Cloned, nil
-	}
-	if err := f.copyData(ctx, original, progress); err != nil {
-		return "", fmt.Errorf("destination %s: copy: %w", f.path, err)
-	}
-	return CopiedData, nil
-}
-
-func (f *File) copyData(ctx context.Context, original *os.File, progress func(done, total int64)) error {
-	info, err := original.Stat()
-	if err != nil {
-		return err
-	}
-	size := info.Size()
-	if err := f.file.Truncate(size); err != nil {
-		return err
-	}
-	for at := int64(0); at < size; {
-		start, end, err := nextData(original, at, size)
-		if err != nil {
-			return err
-		}
-		for at = start; at < end; {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if _, err := original.Seek(at, io.SeekStart); err != nil {
-				return err
-			}
-			if _, err := f.file.Seek(at, io.SeekStart); err != nil {
-				return err
-			}
-			// Between files the kernel moves the data (copy_file_range).
-			n, err := io.CopyN(f.file, original, min(copyStep, end-at))
-			if err != nil {
-				return fmt.Errorf("at offset %d: %w", at+n, err)
-			}
-			at += n
-			if progress != nil {
-				progress(at, size)
-			}
-		}
-	}
-	if progress != nil {
-		progress(size, size)
-	}
-	return nil
-}
-
-// nextData returns the next range of a file that is not a hole, from at on; an
-// empty one at its end if there is none. Where the file system has no holes,
-// all is data.
-func nextData(f *os.File, at, size int64) (start, end int64, err error) {
-	start, err = f.Seek(at, unix.SEEK_DATA)
-	switch {
-	case errors.Is(err, syscall.ENXIO):
-		return size, size, nil
-	case errors.Is(err, syscall.EINVAL):
-		return at, size, nil
-	case err != nil:
-		return 0, 0, err
-	}
-	end, err = f.Seek(start, unix.SEEK_HOLE)
-	if err != nil {
-		return 0, 0, err
-	}
-	return min(start, size), min(end, size), nil
 }

@@ -1,0 +1,174 @@
+package confine
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A hierarchy is a tree of control groups, with the group of this host in it.
+type hierarchy struct {
+	group       string   // the folder of the host's group
+	unified     bool     // of version 2
+	controllers []string // that a group made in it has, of those wanted
+}
+
+// wantedControllers are those that bound what a job does not own alone.
+var wantedControllers = []string{"memory", "pids"}
+
+// findHierarchies returns the hierarchies that have a wanted controller for
+// the groups made in the host's own.
+func findHierarchies() ([]hierarchy, error) {
+	own, err := readLines("/proc/self/cgroup")
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := readLines("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	if found := hierarchiesOf(own, mounts); len(found) > 0 {
+		return found, nil
+	}
+	return nil, errNoController
+}
+
+// hierarchiesOf returns the hierarchies by the lines of /proc/self/cgroup and
+// /proc/self/mountinfo.
+func hierarchiesOf(own, mounts []string) []hierarchy {
+	var found []hierarchy
+	for _, m := range mounts {
+		root, point, kind, options := parseMount(m)
+		h := hierarchy{unified: kind == "cgroup2"}
+		switch kind {
+		case "cgroup2":
+		case "cgroup":
+			h.controllers = wantedOf(strings.Split(options, ","))
+		default:
+			continue
+		}
+		if !h.unified && len(h.controllers) == 0 || slices.ContainsFunc(found, h.same) {
+			continue
+		}
+		group, ok := h.ownGroup(own)
+		if !ok {
+			continue
+		}
+		below, err := filepath.Rel(root, group)
+		if err != nil || below == ".." || strings.HasPrefix(below, "../") {
+			continue // the mount does not show it
+		}
+		h.group = filepath.Join(point, below)
+		if h.unified {
+			h.controllers = givenBy(h.group)
+			if parent := filepath.Dir(h.group); len(h.controllers) == 0 && delegated(parent) {
+				h.group, h.controllers = parent, givenBy(parent)
+			}
+		}
+		if len(h.controllers) > 0 {
+			found = append(found, h)
+		}
+	}
+	return found
+}
+
+var errNoController = errors.New("groups made in the host's own have neither memory nor pids as a controller")
+
+// givenBy returns which controllers a group of version 2 gives to those in it
+// (cgroups(7)): none, while processes are in it.
+func givenBy(group string) []string {
+	given, err := os.ReadFile(filepath.Join(group, "cgroup.subtree_control"))
+	if err != nil {
+		return nil
+	}
+	return wantedOf(strings.Fields(string(given)))
+}
+
+// delegated tells whether systemd has left a group to the service in it
+// (systemd.io/CGROUP_DELEGATION: the attribute is "1"), and has that give what
+// it has to groups inside. With DelegateSubgroup= the service's own processes
+// are in one of those.
+func delegated(group string) bool {
+	var value [2]byte
+	for _, name := range []string{"user.delegate", "trusted.delegate"} {
+		if n, err := unix.Getxattr(group, name, value[:]); err == nil && string(value[:n]) == "1" {
+			if len(givenBy(group)) == 0 {
+				// What cannot be given is not, and is seen when it is read.
+				for _, controller := range wantedControllers {
+					_ = os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0)
+				}
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// same tells whether two mounts are of one hierarchy.
+func (h hierarchy) same(o hierarchy) bool {
+	return h.unified == o.unified && (h.unified || slices.Equal(h.controllers, o.controllers))
+}
+
+func wantedOf(names []string) []string {
+	var wanted []string
+	for _, name := range wantedControllers {
+		if slices.Contains(names, name) {
+			wanted = append(wanted, name)
+		}
+	}
+	return wanted
+}
+
+// ownGroup returns the host's group of the hierarchy, by /proc/self/cgroup
+// (cgroups(7): lines of number, controllers and group; "0::" of version 2).
+func (h hierarchy) ownGroup(lines []string) (string, bool) {
+	for _, line := range lines {
+		_, rest, _ := strings.Cut(line, ":")
+		controllers, group, found := strings.Cut(rest, ":")
+		if !found {
+			continue
+		}
+		if h.unified && controllers == "" || !h.unified && slices.Contains(strings.Split(controllers, ","), h.controllers[0]) {
+			return group, true
+		}
+	}
+	return "", false
+}
+
+// parseMount returns what is needed of a line of mountinfo (proc_pid_mountinfo(5):
+// id, parent, device, root, mount point, options, optional fields, "-", type,
+// source, options of the file system).
+func parseMount(line string) (root, point, kind, options string) {
+	before, after, found := strings.Cut(line, " - ")
+	a, b := strings.Fields(before), strings.Fields(after)
+	if !found || len(a) < 5 || len(b) < 3 {
+		return "", "", "", ""
+	}
+	return unescape.Replace(a[3]), unescape.Replace(a[4]), b[0], b[2]
+}
+
+// unescape undoes how mountinfo writes what would end a field.
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+func readLines(name string) ([]string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var lines []string
+	scan := bufio.NewScanner(f)
+	for scan.Scan() {
+		lines = append(lines, scan.Text())
+	}
+	if err := scan.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return lines, nil
+}

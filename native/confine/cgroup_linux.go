@@ -1,0 +1,246 @@
+package confine
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A cgroup is the control group of one process and all that it starts: a
+// folder in each hierarchy.
+type cgroup struct {
+	folders []groupFolder
+}
+
+type groupFolder struct {
+	hierarchy
+	path string
+}
+
+// groupNumber makes the names of this host's groups different.
+var groupNumber atomic.Int64
+
+// groupPrefix begins the names of groups, before the number of the host.
+const groupPrefix = "assay-"
+
+// newCgroup makes a group with these limits. It must be removed.
+func newCgroup(l Limits) (*cgroup, error) {
+	hierarchies, err := usableHierarchies()
+	if err != nil {
+		return nil, err
+	}
+	return makeCgroup(hierarchies, l)
+}
+
+func makeCgroup(hierarchies []hierarchy, l Limits) (_ *cgroup, err error) {
+	g := &cgroup{}
+	defer func() {
+		if err != nil {
+			g.remove()
+		}
+	}()
+	name := fmt.Sprintf("%s%d-%d", groupPrefix, os.Getpid(), groupNumber.Add(1))
+	for _, h := range hierarchies {
+		f := groupFolder{h, filepath.Join(h.group, name)}
+		if err := os.Mkdir(f.path, 0o700); err != nil {
+			return nil, err
+		}
+		g.folders = append(g.folders, f)
+		for _, controller := range h.controllers {
+			if err := f.limit(controller, l); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return g, nil
+}
+
+// limit sets the limit of a controller.
+func (f groupFolder) limit(controller string, l Limits) error {
+	switch {
+	case controller == "pids":
+		return f.write("pids.max", strconv.Itoa(cmp.Or(l.Processes, processes)))
+	case f.unified:
+		// What one process may map, all together may use; the kernel kills
+		// them together when they do not get by with it.
+		return errors.Join(f.write("memory.max", strconv.FormatInt(l.AddressSpace, 10)), f.write("memory.oom.group", "1"))
+	default:
+		return f.write("memory.limit_in_bytes", strconv.FormatInt(l.AddressSpace, 10))
+	}
+}
+
+func (f groupFolder) write(name, value string) error {
+	return os.WriteFile(filepath.Join(f.path, name), []byte(value), 0)
+}
+
+// place puts a process that has not run yet into the group.
+func (g *cgroup) place(pid int) error {
+	for _, f := range g.folders {
+		if err := f.write("cgroup.procs", strconv.Itoa(pid)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kill kills every process of the group.
+func (g *cgroup) kill() {
+	for _, f := range g.folders {
+		if f.unified && f.write("cgroup.kill", "1") == nil {
+			return
+		}
+	}
+	// Older: nothing new can start, and what there is, is killed by number.
+	for _, f := range g.folders {
+		if f.write("pids.max", "0") == nil || len(g.folders) == 1 {
+			f.killMembers()
+			return
+		}
+	}
+}
+
+// killMembers kills the processes that the group has now.
+func (f groupFolder) killMembers() {
+	for _, pid := range f.members() {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue // it is gone
+		}
+		// The number may have passed to another process before it was opened,
+		// but not since.
+		if slices.Contains(f.members(), pid) {
+			unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+		}
+		unix.Close(fd)
+	}
+}
+
+// outOfMemory tells whether the kernel killed a process of the group for want
+// of memory.
+func (g *cgroup) outOfMemory() bool {
+	for _, f := range g.folders {
+		name := "memory.oom_control"
+		if f.unified {
+			name = "memory.events"
+		}
+		text, _ := os.ReadFile(filepath.Join(f.path, name))
+		for line := range strings.Lines(string(text)) {
+			if count, ok := strings.CutPrefix(line, "oom_kill "); ok && strings.TrimSpace(count) != "0" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// members returns the processes of the group.
+func (f groupFolder) members() []int {
+	var pids []int
+	text, _ := os.ReadFile(filepath.Join(f.path, "cgroup.procs"))
+	for field := range strings.FieldsSeq(string(text)) {
+		// 0 is a process that this host cannot see; kill(0) is not meant.
+		if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// removeGrace is how long processes that were killed may take to end; a group
+// that still has some is left to the next host.
+const removeGrace = time.Second
+
+// remove kills what is left in the group, and removes it.
+func (g *cgroup) remove() {
+	g.kill()
+	end := time.Now().Add(removeGrace)
+	for _, f := range g.folders {
+		for errors.Is(unix.Rmdir(f.path), unix.EBUSY) && time.Now().Before(end) {
+			time.Sleep(time.Millisecond)
+			g.kill()
+		}
+	}
+}
+
+// sweep removes the empty groups of hosts that do not run any more. A group
+// that has processes cannot be removed.
+func sweep(h hierarchy) {
+	left, _ := filepath.Glob(filepath.Join(h.group, groupPrefix+"*"))
+	for _, path := range left {
+		host, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), groupPrefix), "-")
+		pid, err := strconv.Atoi(host)
+		if err != nil || pid <= 0 || unix.Kill(pid, 0) != unix.ESRCH {
+			continue
+		}
+		f := groupFolder{h, path}
+		// The jobs themselves died with it (PR_SET_PDEATHSIG); what they
+		// started may not have.
+		f.killMembers()
+		unix.Rmdir(path)
+	}
+}
+
+// usable remembers the hierarchies in which a group could be made.
+var usable atomic.Pointer[[]hierarchy]
+
+// usableHierarchies returns the hierarchies in which groups can be made. The
+// first time it makes one to see, and removes what earlier hosts left.
+func usableHierarchies() ([]hierarchy, error) {
+	if known := usable.Load(); known != nil {
+		return *known, nil
+	}
+	found, err := findHierarchies()
+	if err != nil {
+		return nil, err
+	}
+	g, err := makeCgroup(found, Limits{AddressSpace: 1 << 30})
+	if err != nil {
+		return nil, err
+	}
+	g.remove()
+	for _, h := range found {
+		sweep(h)
+	}
+	usable.Store(&found)
+	return found, nil
+}
+
+// cgroupStatus tells whether a process can be given a control group here.
+func cgroupStatus() LayerStatus {
+	s := LayerStatus{Name: LayerCgroup, Optional: true}
+	if why, remedy := noStop(); why != "" {
+		s.Why, s.Remedy = "a process cannot be put into a group before its first instruction: "+why, remedy
+		return s
+	}
+	hierarchies, err := usableHierarchies()
+	switch {
+	case errors.Is(err, errNoController):
+		s.Why = err.Error()
+		s.Remedy = "have them delegated: with systemd, Delegate=memory pids and DelegateSubgroup="
+		return s
+	case err != nil:
+		s.Why = err.Error()
+		s.Remedy = "have a control group delegated to the user that this runs as: with systemd, Delegate=yes"
+		return s
+	}
+	s.Available = true
+	var names []string
+	for _, h := range hierarchies {
+		version := "v1"
+		if h.unified {
+			version = "v2"
+		}
+		names = append(names, version+" "+strings.Join(h.controllers, " "))
+	}
+	s.Version = strings.Join(names, ", ")
+	return s
+}
