@@ -12,7 +12,7 @@ import (
 // copies tells whether the engine makes an output itself. A way to hand the
 // source over, if one is asked for, is one to a tool.
 func copies(image *Image, o ConvertOptions) bool {
-	return o.To == Raw && o.Compress == "" && o.HandOff == "" && image.vetted.Facts().Driver == string(Raw)
+	return o.To == Raw && o.HandOff == "" && image.vetted.Facts().Driver == string(Raw)
 }
 
 // copier copies a raw image to a raw output. It takes the turn of a process,

@@ -25,7 +25,7 @@ func outputs() []engine.ConvertOptions {
 	}
 	return append(all,
 		engine.ConvertOptions{To: "qcow2", Compress: "zstd", Options: map[string]string{"extended_l2": "on", "cluster_size": "128k"}},
-		engine.ConvertOptions{To: "qcow2", Compress: "zlib", Options: map[string]string{"compat": "0.10", "cluster_size": "512"}},
+		engine.ConvertOptions{To: "qcow2", Compress: "zlib", Options: map[string]string{"compat": "0.10", "cluster_size": "4096"}},
 		engine.ConvertOptions{To: "qcow2", Options: map[string]string{"preallocation": "full", "refcount_bits": "64"}},
 		engine.ConvertOptions{To: "qcow2", Options: map[string]string{"cluster_size": "2M", "lazy_refcounts": "on", "refcount_bits": "1"}},
 		engine.ConvertOptions{To: "vhdx", Options: map[string]string{"block_size": "1M"}},

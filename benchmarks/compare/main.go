@@ -71,7 +71,7 @@ func (c *comparison) all() error {
 		return err
 	}
 	c.table.WriteString("\n| what | Assay | beside it | ratio |\n|---|---|---|---|\n")
-	for _, step := range []func() error{c.hostile, c.processes, c.conversions} {
+	for _, step := range []func() error{c.hostile, c.processes, c.copies, c.conversions} {
 		if err := step(); err != nil {
 			return err
 		}

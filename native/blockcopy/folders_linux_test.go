@@ -48,7 +48,8 @@ func folders(t *testing.T) map[string]string {
 			t.Logf("no %s: %v: %s", name, err, out)
 			continue
 		}
-		mount(name, "-o", "loop", path)
+		// Not read-only, as mount would where somebody else took the device.
+		mount(name, "-w", "-o", "loop", path)
 	}
 	return all
 }

@@ -193,7 +193,12 @@ func (o *ConvertOptions) arguments(to *target, source string) []string {
 	// Data are written in the order in which they arrive (-W). qemu-img has
 	// eight requests in work; more buffers would only leave the processor's
 	// caches, except where each is work to compress (-m, at most 16).
-	args := []string{"convert", "-p", "-W", "--image-opts"}
+	args := []string{"convert", "-p", "--image-opts"}
+	// A stream is read from its start to its end.
+	stream := o.Subformat == "streamOptimized"
+	if !stream {
+		args = append(args, "-W")
+	}
 	if o.Target == TargetRaw {
 		return append(args, "-n", "--target-is-zero", "--target-image-opts",
 			source, "driver=raw,file.driver=file,file.filename="+outputName)
@@ -201,7 +206,7 @@ func (o *ConvertOptions) arguments(to *target, source string) []string {
 	if o.Compress != CompressNone {
 		args = append(args, "-c")
 	}
-	if o.Compress != CompressNone || o.Subformat == "streamOptimized" {
+	if o.Compress != CompressNone || stream {
 		args = append(args, "-m", "16")
 	}
 	args = append(args, "-O", to.driver)

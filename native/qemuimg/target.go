@@ -65,7 +65,8 @@ var targets = []target{
 		compress: []string{CompressZlib, CompressZstd},
 		options: []option{
 			oneOf("compat", "1.1", "0.10"),
-			bytesBetween("cluster_size", 512, 2<<20),
+			// A smaller one can put data where a GPT is looked for.
+			bytesBetween("cluster_size", 4<<10, 2<<20),
 			{name: "extended_l2", valid: among("on", "off"), want: "on, off", since: Version{5, 2, 0}},
 			oneOf("lazy_refcounts", "on", "off"),
 			oneOf("preallocation", "off", "metadata", "falloc", "full"),
@@ -76,7 +77,7 @@ var targets = []target{
 		// not shrink are stored as they are. A quarter more, and room for the
 		// tables of a small disk.
 		overhead: func(size int64, set settings) int64 {
-			cluster := max(512, set.number("cluster_size", 64<<10))
+			cluster := max(4<<10, set.number("cluster_size", 64<<10))
 			return (size/cluster+1)*30 + 16*cluster + 16<<20
 		},
 	},

@@ -56,6 +56,7 @@ func TestNoSuchOutput(t *testing.T) {
 		{ConvertOptions{Target: "qcow2", Options: settings{"compat": "1.1,backing_file=/etc/passwd"}}, "1.1, 0.10"},
 		{ConvertOptions{Target: "qcow2", Options: settings{"cluster_size": "65536,data_file=x"}}, "power of two"},
 		{ConvertOptions{Target: "qcow2", Options: settings{"cluster_size": "4M"}}, "power of two"},
+		{ConvertOptions{Target: "qcow2", Options: settings{"cluster_size": "512"}}, "power of two"},
 		{ConvertOptions{Target: "qcow2", Options: settings{"cluster_size": "1000"}}, "power of two"},
 		{ConvertOptions{Target: "qcow2", Options: settings{"cluster_size": "-512"}}, "power of two"},
 		{ConvertOptions{Target: "qcow2", Options: settings{"cluster_size": "999999999999999999M"}}, "power of two"},
@@ -91,7 +92,7 @@ func TestNoOptionNamesAFile(t *testing.T) {
 func TestBound(t *testing.T) {
 	for _, name := range Targets() {
 		for _, size := range []int64{0, 1, 1 << 20, 1 << 40, 1 << 46, 1 << 62, 1<<63 - 1} {
-			for _, set := range []settings{nil, {"cluster_size": "512"}, {"cluster_size": "2M"}} {
+			for _, set := range []settings{nil, {"cluster_size": "4096"}, {"cluster_size": "2M"}} {
 				o := ConvertOptions{Target: name, Options: set}
 				if got := o.bound(findTarget(name), size); got < size {
 					t.Errorf("%s of %d bytes: %d", name, size, got)

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// copies compares copying a raw disk, vetted before and inspected after, with
+// qemu-img with the best of its flags and with cp, each with its output synced
+// to disk.
+func (c *comparison) copies() error {
+	raw, err := c.disk("copied.raw")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(raw)
+	ours, theirs := filepath.Join(c.dir, "ours.raw"), filepath.Join(c.dir, "theirs.raw")
+	for _, other := range []struct {
+		said, name string
+		args       []string
+	}{
+		{"`qemu-img convert -W`", "qemu-img", []string{"convert", "-W", "-f", "raw", "-O", "raw", raw, theirs}},
+		{"`qemu-img convert -W -t none`", "qemu-img", []string{"convert", "-W", "-t", "none", "-f", "raw", "-O", "raw", raw, theirs}},
+		{"`cp --sparse=always`", "cp", []string{"--sparse=always", raw, theirs}},
+	} {
+		if !c.has(other.name) {
+			continue
+		}
+		// Each into a new file: replacing one takes time, and not of a copy.
+		err := c.row("copy raw to raw, 1 GiB of data in 4 GiB", other.said+", synced",
+			c.anew(ours, c.program(c.assay, "convert", "--claim", "raw", "--to", "raw", raw, ours)),
+			c.anew(theirs, timed(func() error {
+				if _, err := c.output(other.name, other.args...); err != nil {
+					return err
+				}
+				return syncFile(theirs)
+			})))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// anew is a measure of something that makes a file, which is removed when the
+// clock has stopped.
+func (c *comparison) anew(path string, m measure) measure {
+	return func() (took time.Duration, err error) {
+		took, err = m()
+		if err == nil {
+			err = os.Remove(path)
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+		return took, err
+	}
+}
