@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -469,4 +472,56 @@ func TestConvertWithoutTool(t *testing.T) {
 	if !errors.Is(err, engine.ErrNotSupported) || !errors.As(err, &hinted) || !strings.Contains(hinted.Hint(), "qemu-utils") {
 		t.Errorf("error %v", err)
 	}
+}
+
+// stuckReader is a source of which, once it is armed, reads return when they
+// are let go.
+type stuckReader struct {
+	io.ReaderAt
+	armed       atomic.Bool
+	asked, free chan struct{}
+	ask         sync.Once
+}
+
+func (s *stuckReader) ReadAt(p []byte, off int64) (int, error) {
+	if s.armed.Load() && off >= 1<<20 && off < 3<<20 { // what no probe looks at
+		s.ask.Do(func() { close(s.asked) })
+		<-s.free
+	}
+	return s.ReaderAt.ReadAt(p, off)
+}
+
+// TestConvertCancelledWhileReading: a conversion ends with its context though
+// a read of the source does not return; the image's Close waits for it.
+func TestConvertCancelledWhileReading(t *testing.T) {
+	needTools(t)
+	dir := sharedDir(t)
+	disk := randomDisk(4 << 20)
+	source := &stuckReader{ReaderAt: bytes.NewReader(disk), asked: make(chan struct{}), free: make(chan struct{})}
+	eng, err := engine.New(t.Context(), engine.NewConfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer eng.Close(context.Background())
+	image, err := eng.Vet(t.Context(), engine.ReaderAt(source, int64(len(disk))), engine.Claim("raw"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.armed.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-source.asked; cancel() }()
+	_, err = eng.Convert(ctx, image, engine.ToFile(filepath.Join(dir, "out")), engine.ConvertOptions{To: "qcow2"})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	closed := make(chan struct{})
+	go func() { image.Close(); close(closed) }()
+	select {
+	case <-closed:
+		t.Error("closed while it is read")
+	default:
+	}
+	close(source.free)
+	<-closed
+	nothingIn(t, dir)
 }

@@ -56,8 +56,9 @@ type ConvertResult struct {
 // synced, though the disk is made busy with it from the start. Holes of the
 // source stay holes, and runs of zeros become some.
 //
-// When the context is done, a read of a source that does not return is not
-// waited for here, but by the image's Close.
+// When the context is done, a read for the tool that does not return is not
+// waited for here, but by the image's Close. Comparing what was inspected,
+// before the tool starts, does wait for the source.
 //
 // The error is a *NoSpaceError when the output's file system is full, a
 // *ToolError when qemu-img failed or met a limit, a *confine.LayerError when
