@@ -9,18 +9,8 @@ import (
 	"time"
 
 	"github.com/assay-dev/assay/internal/vetted"
-	"github.com/assay-dev/assay/native/destination"
 	"github.com/assay-dev/assay/native/qemuimg"
 )
-
-// Destination is where a conversion puts its output. Make it with ToFile.
-type Destination struct {
-	path string
-}
-
-// ToFile names a file. It appears when it is complete, or not at all; its
-// folder must exist.
-func ToFile(path string) Destination { return Destination{path} }
 
 // ConvertOptions says what to make of an image.
 type ConvertOptions struct {
@@ -37,6 +27,9 @@ type ConvertOptions struct {
 	Options map[string]string
 	// Overwrite allows replacing an existing regular file.
 	Overwrite bool
+	// KeepTail leaves what is on a device behind the disk as it is; otherwise
+	// it is zeroed.
+	KeepTail bool
 	// SizeLimit is the largest output in bytes; zero means what the format
 	// can need for the virtual size.
 	SizeLimit int64
@@ -130,7 +123,8 @@ func (e *OutputError) Error() string {
 	return fmt.Sprintf("%s: the output is not what was asked for: %s", e.Destination, e.Reason)
 }
 
-// Convert writes the disk of a vetted image to a new file in another format.
+// Convert writes the disk of a vetted image to a new file in another format, or
+// to a block device.
 // qemu-img does it, confined, or from raw to raw package blockcopy, without a
 // process; what was written is inspected at full depth and compared in format
 // and size before it gets its name. The source is never changed. On an error
@@ -182,13 +176,20 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
 	defer writer.close()
-	out, err := destination.Create(to.path, destination.Overwrite(o.Overwrite), image.fileInfo())
+	size := (image.report.VirtualSize + sectorSize - 1) / sectorSize * sectorSize
+	out, err := to.open(size, image, o)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	converted, err := writer.write(ctx, out.File())
+	var converted *qemuimg.ConvertResult
+	if writer.overZeros {
+		err = out.Clear(ctx)
+	}
 	if err == nil {
-		err = e.checkOutput(ctx, image.report.VirtualSize, out, o.To)
+		converted, err = writer.write(ctx, out.File())
+	}
+	if err == nil {
+		err = e.checkOutput(ctx, size, out, o.To)
 	}
 	var stamped *StampResult
 	if err == nil {
@@ -198,10 +199,13 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		err = ctx.Err()
 	}
 	if err == nil {
-		err = out.Commit()
+		err = out.Commit(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), out.Abort())
+	}
+	if to.device {
+		converted.OutputSize, converted.Allocated = size, size
 	}
 	mode := SourcePinned
 	if o.Live {
@@ -220,9 +224,11 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 
 // A writer writes an output. It must be closed.
 type writer struct {
-	tool  Tool
-	write func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error)
-	close func()
+	tool Tool
+	// overZeros says that it leaves zeros out.
+	overZeros bool
+	write     func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error)
+	close     func()
 }
 
 // writer returns what makes the output that is asked for: the engine itself
@@ -240,7 +246,8 @@ func (e *Engine) writer(ctx context.Context, image *Image, o ConvertOptions) (*w
 		return nil, err
 	}
 	return &writer{
-		tool: Tool{"qemu-img", tool.Version().String()},
+		tool:      Tool{"qemu-img", tool.Version().String()},
+		overZeros: true,
 		write: func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error) {
 			return e.runTool(ctx, tool, source, out, o)
 		},
@@ -269,13 +276,13 @@ func (o *ConvertOptions) tool() qemuimg.ConvertOptions {
 // sectorSize is the unit in which qemu counts the size of a disk, in bytes.
 const sectorSize = 512
 
-// checkOutput looks at what the tool wrote as at any untrusted image.
-func (e *Engine) checkOutput(ctx context.Context, virtualSize int64, out *destination.File, format Format) error {
-	report, err := e.inspect(ctx, File(out.File()), options{name: out.Path(), claim: format, depth: Deep})
+// checkOutput looks at what the tool wrote as at any untrusted image. want is
+// the size of the disk in bytes.
+func (e *Engine) checkOutput(ctx context.Context, want int64, out output, format Format) error {
+	report, err := e.inspect(ctx, out.Source(), options{name: out.Path(), claim: format, depth: Deep})
 	if err != nil {
 		return err
 	}
-	want := (virtualSize + sectorSize - 1) / sectorSize * sectorSize
 	reason := ""
 	switch {
 	case !report.Accepted:

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"github.com/assay-dev/assay/native/blockcopy"
+	"github.com/assay-dev/assay/native/directio"
 	"github.com/assay-dev/assay/native/qemuimg"
 )
 
@@ -28,7 +29,9 @@ func (e *Engine) copier(image *Image, o ConvertOptions) *writer {
 			return nil, err
 		}
 		defer leave()
-		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{Live: o.Live, Progress: o.Progress})
+		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{
+			Align: align(out), Live: o.Live, Progress: o.Progress,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -55,4 +58,18 @@ func version() string {
 		}
 	}
 	return "unknown"
+}
+
+// align returns to what an output that is a device must be aligned where it is
+// written past the page cache; 0 where it is not.
+func align(out *os.File) int {
+	info, err := out.Stat()
+	if err != nil || info.Mode().Type() != os.ModeDevice {
+		return 0
+	}
+	a, err := directio.Of(out)
+	if err != nil {
+		return 0
+	}
+	return int(max(a.Memory, a.Offset))
 }

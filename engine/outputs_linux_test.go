@@ -58,20 +58,7 @@ func TestOutputs(t *testing.T) {
 	}
 	convert := func(t *testing.T, from string, claim engine.Format, to string, o engine.ConvertOptions) {
 		t.Helper()
-		f, err := os.Open(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		image, err := eng.Vet(t.Context(), engine.File(f), engine.Claim(claim))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer image.Close()
-		result, err := eng.Convert(t.Context(), image, engine.ToFile(to), o)
-		if err != nil {
-			t.Fatal(err)
-		}
+		result := convertTo(t, eng, from, claim, engine.ToFile(to), o)
 		if result.Format != o.To || result.VirtualSize != int64(len(disk)) {
 			t.Errorf("result %+v", result)
 		}

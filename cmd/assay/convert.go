@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ type convertFlags struct {
 	sizeLimit                         sizeFlag
 	handOff                           handOffFlag
 	progress                          progressFlag
-	stamp                             bool
+	stamp, keepTail                   bool
 	stampKey                          string
 }
 
@@ -40,7 +41,8 @@ func newConvert(env environment) *cobra.Command {
 		Long: `Convert inspects SRC with every mapping table, and only when it is accepted
 has a confined qemu-img write the disk it holds to DST; a raw image is copied to
 raw without it. What was written is inspected again. SRC is never changed; DST
-appears only when it is complete.
+appears only when it is complete. If DST is a block device, which takes raw disks,
+it is overwritten: behind the disk with zeros, and if it fails with zeros too.
 
 ` + outputsHelp() + `
 
@@ -68,6 +70,7 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.Lookup("compress").NoOptDefVal = "zlib"
 	flags.Var(&f.sizeLimit, "size-limit", "fail when DST would be larger than `SIZE`, as in 10GiB")
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace DST if it is there")
+	flags.BoolVar(&f.keepTail, "keep-tail", false, "leave what is behind the disk on the device DST, instead of zeros")
 	flags.BoolVar(&f.bestEffort, "best-effort", false, "go on when this system lacks a layer of confinement")
 	flags.StringSliceVar(&f.requireLayers, "require-layer", nil, "fail when this system lacks the layer of confinement `NAME`, also an optional one (assay doctor lists them)")
 	flags.BoolVar(&f.live, "live", false, "take a raw SRC as it is while other programs write to it")
@@ -142,7 +145,7 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 	}
 	defer image.Close()
 	options := engine.ConvertOptions{
-		To: f.to.format, Subformat: f.subformat, Compress: string(f.compress), Options: f.options, Overwrite: f.overwrite,
+		To: f.to.format, Subformat: f.subformat, Compress: string(f.compress), Options: f.options, Overwrite: f.overwrite, KeepTail: f.keepTail,
 		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort, Live: f.live,
 	}
 	if f.handOff != "auto" {
@@ -155,11 +158,20 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 		options.Progress = shown.update
 		defer shown.finish()
 	}
-	result, err := eng.Convert(ctx, image.Image, engine.ToFile(dst), options)
+	result, err := eng.Convert(ctx, image.Image, destinationOf(dst), options)
 	if err == nil && result.Stamp != nil && !result.Stamp.Written {
 		printWarning(env.err, "not stamped: "+result.Stamp.Note)
 	}
 	return result, err
+}
+
+// destinationOf says what kind of destination a name is. What is there is
+// looked at again, and refused if it is not that, when it is opened.
+func destinationOf(name string) engine.Destination {
+	if info, err := os.Stat(name); err == nil && info.Mode().Type() == os.ModeDevice {
+		return engine.ToDevice(name)
+	}
+	return engine.ToFile(name)
 }
 
 // converted prints the result of a conversion.

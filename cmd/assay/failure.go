@@ -99,6 +99,9 @@ func printable(s string) string {
 // codes.
 func errorCode(err error) string {
 	switch {
+	// First: whatever else went wrong, a device holds what it should not.
+	case is[*destination.DirtyError](err):
+		return "destination-dirty"
 	case is[*confine.LayerError](err):
 		return "confinement"
 	case is[*qemuimg.NotFoundError](err):
@@ -111,11 +114,14 @@ func errorCode(err error) string {
 		return "no-space"
 	case is[*engine.SourceChangedError](err):
 		return "source-changed"
-	case is[*qemuimg.LockedError](err):
+	case is[*qemuimg.LockedError](err), is[*destination.BusyError](err):
 		return "in-use"
+	case is[*destination.TooSmallError](err):
+		return "too-small"
 	case is[*destination.ExistsError](err):
 		return "exists"
-	case is[*destination.SymlinkError](err), is[*destination.SourceError](err), is[*destination.KindError](err):
+	case is[*destination.SymlinkError](err), is[*destination.SourceError](err), is[*destination.KindError](err),
+		is[*destination.NotDeviceError](err), is[*destination.ReadOnlyError](err), is[*destination.SharedError](err):
 		return "destination"
 	case errors.Is(err, context.Canceled):
 		return "canceled"

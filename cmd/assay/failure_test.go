@@ -74,6 +74,10 @@ func TestErrorCodes(t *testing.T) {
 		{"destination", fmt.Errorf("x: %w", &destination.SymlinkError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.SourceError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.KindError{})},
+		{"in-use", fmt.Errorf("x: %w", &destination.BusyError{})},
+		{"destination", fmt.Errorf("x: %w", &destination.SharedError{})},
+		{"too-small", fmt.Errorf("x: %w", &destination.TooSmallError{})},
+		{"destination-dirty", errors.Join(context.Canceled, &destination.DirtyError{Err: syscall.EIO})},
 		{"no-stamp", fmt.Errorf("x: %w", stamp.ErrNone)},
 		{"failed", errors.New("x")},
 	} {

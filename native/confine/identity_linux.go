@@ -51,7 +51,7 @@ func newIdentity(s Spec, otherUser bool) (*identity, error) {
 		}
 		switch {
 		case int(st.Uid) == uid:
-		case f.Access == ReadWrite && otherUser && st.Mode&unix.S_IFMT == unix.S_IFREG:
+		case f.Access == ReadWrite && otherUser && (st.Mode&unix.S_IFMT == unix.S_IFREG || st.Mode&unix.S_IFMT == unix.S_IFBLK):
 			id.lent = append(id.lent, loan{file: f.File, uid: int(st.Uid), gid: int(st.Gid)})
 		case f.Access == ReadOnly && st.Mode&0o004 == 0 && len(id.keep) == 0:
 			if c, ok := readCapability(); ok {

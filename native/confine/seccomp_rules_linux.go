@@ -76,7 +76,7 @@ func conditional(l launching) []rule {
 	// Questions about block devices, and holes in them. The error is that of
 	// a descriptor which does not know the request.
 	rules = append(rules, oneOf(unix.SYS_IOCTL, 1, unix.ENOTTY,
-		unix.BLKGETSIZE64, unix.BLKSSZGET, unix.BLKPBSZGET, unix.BLKBSZGET, unix.BLKSECTGET, unix.BLKROTATIONAL,
+		unix.BLKGETSIZE64, unix.BLKROGET, unix.BLKSSZGET, unix.BLKPBSZGET, unix.BLKBSZGET, unix.BLKSECTGET, unix.BLKROTATIONAL,
 		unix.BLKDISCARD, unix.BLKZEROOUT, unix.TCGETS)...)
 	if l.first {
 		// The Go runtime takes a parent it cannot see for dead, and sends the

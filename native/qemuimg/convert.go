@@ -10,6 +10,7 @@ import (
 
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/confine"
+	"github.com/assay-dev/assay/native/directio"
 )
 
 // ConvertOptions says what to make of an image.
@@ -52,7 +53,8 @@ type ConvertResult struct {
 }
 
 // Convert writes an image's virtual disk to output in another format. output
-// must be an empty regular file, open for reading and writing; it is not
+// must be an empty regular file, or for a raw disk a block device that holds
+// zeros and is large enough, open for reading and writing; it is not
 // synced, though the disk is made busy with it from the start. Holes of the
 // source stay holes, and runs of zeros become some.
 //
@@ -124,8 +126,12 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	if err != nil {
 		return nil, err
 	}
-	if !outputInfo.Mode().IsRegular() || outputInfo.Size() != 0 {
-		return nil, fmt.Errorf("output %s is not an empty regular file", output.Name())
+	device := outputInfo.Mode().Type() == os.ModeDevice
+	switch {
+	case device && o.Target != TargetRaw:
+		return nil, fmt.Errorf("%s on a block device: %w", o.Target, errors.ErrUnsupported)
+	case !device && (!outputInfo.Mode().IsRegular() || outputInfo.Size() != 0):
+		return nil, fmt.Errorf("output %s is neither an empty regular file nor a block device", output.Name())
 	}
 	in, err := newSource(work, handOff, facts, o.Live)
 	if err != nil {
@@ -140,9 +146,12 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 			return nil, &ToolError{Tool: "qemu-img", Op: "convert", ExitCode: -1, Limit: LimitFileSize}
 		}
 		// Made here and not by qemu-img, an output that is all holes is known
-		// to be zero, and only the rest need be written.
-		if err := output.Truncate(size); err != nil {
-			return nil, sizeError(output, err)
+		// to be zero, and only the rest need be written. A device is zeroed
+		// by its owner.
+		if !device {
+			if err := output.Truncate(size); err != nil {
+				return nil, sizeError(output, err)
+			}
 		}
 	}
 	limits := ConvertLimits(min(data(facts.Driver, in.stored), size))
@@ -151,7 +160,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	}
 	defer writeBack(output)()
 	result, err := t.runOn(ctx, in, "convert", job{
-		args:     o.arguments(to, in.options),
+		args:     o.arguments(to, in.options, device, device && passesCache(output)),
 		files:    []confine.File{{File: output, Access: confine.ReadWrite}},
 		limits:   limits,
 		fileSize: bound,
@@ -190,7 +199,7 @@ func data(driver string, stored int64) int64 {
 
 // arguments returns the command line for a source and what qemu-img is to know
 // of it.
-func (o *ConvertOptions) arguments(to *target, source string) []string {
+func (o *ConvertOptions) arguments(to *target, source string, device, direct bool) []string {
 	// Data are written in the order in which they arrive (-W). qemu-img has
 	// eight requests in work; more buffers would only leave the processor's
 	// caches, except where each is work to compress (-m, at most 16).
@@ -201,8 +210,16 @@ func (o *ConvertOptions) arguments(to *target, source string) []string {
 		args = append(args, "-W")
 	}
 	if o.Target == TargetRaw {
+		protocol := "file"
+		if device {
+			protocol = "host_device"
+			// The pages that the cache would gather are of no use to anybody.
+			if direct {
+				args = append(args, "-t", "none")
+			}
+		}
 		return append(args, "-n", "--target-is-zero", "--target-image-opts",
-			source, "driver=raw,file.driver=file,file.filename="+outputName)
+			source, fmt.Sprintf("driver=raw,file.driver=%s,file.filename=%s", protocol, outputName))
 	}
 	if o.Compress != CompressNone {
 		args = append(args, "-c")
@@ -215,6 +232,12 @@ func (o *ConvertOptions) arguments(to *target, source string) []string {
 		args = append(args, "-o", creation)
 	}
 	return append(args, source, outputName)
+}
+
+// passesCache tells whether an output can be written past the page cache.
+func passesCache(output *os.File) bool {
+	_, err := directio.Of(output)
+	return err == nil
 }
 
 // sector is qemu's unit of a disk's size, in bytes (BDRV_SECTOR_SIZE).
