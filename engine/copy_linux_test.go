@@ -77,7 +77,6 @@ func TestCopyIsForRawOnly(t *testing.T) {
 	}{
 		"another target":   {raw, engine.ConvertOptions{To: "qcow2"}},
 		"another source":   {qcow2, engine.ConvertOptions{To: "raw"}},
-		"compressed":       {raw, engine.ConvertOptions{To: "raw", Compress: "zlib"}},
 		"by a descriptor":  {raw, engine.ConvertOptions{To: "raw", HandOff: engine.HandOffDescriptor}},
 		"over connections": {raw, engine.ConvertOptions{To: "raw", HandOff: engine.HandOffNBD}},
 	} {

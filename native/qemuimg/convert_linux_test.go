@@ -285,7 +285,7 @@ func TestConvertRefused(t *testing.T) {
 		{"another hand-off", image, newOutput(t), ConvertOptions{Target: TargetRaw, HandOff: "pipe"}, errors.ErrUnsupported},
 		{"a hand-off it cannot do", image, newOutput(t), ConvertOptions{Target: TargetRaw, HandOff: HandOffNBD}, errors.ErrUnsupported},
 		{"live, of a format", accepted(t, source, "qcow2", 0), newOutput(t), ConvertOptions{Target: TargetRaw, Live: true}, errors.ErrUnsupported},
-		{"another target", image, newOutput(t), ConvertOptions{Target: "vmdk"}, errors.ErrUnsupported},
+		{"another target", image, newOutput(t), ConvertOptions{Target: "luks2"}, errors.ErrUnsupported},
 		{"raw, compressed", image, newOutput(t), ConvertOptions{Target: TargetRaw, Compress: CompressZlib}, errors.ErrUnsupported},
 		{"another compression", image, newOutput(t), ConvertOptions{Target: TargetQcow2, Compress: "lzma"}, errors.ErrUnsupported},
 		{"an output with content", image, full, ConvertOptions{Target: TargetRaw}, nil},
