@@ -266,7 +266,7 @@ func TestRoom(t *testing.T) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		t.Fatal(err)
 	}
-	free := int64(st.Bavail) * st.Frsize
+	free := int64(st.Bavail) * int64(st.Frsize)
 	for size, fits := range map[int64]bool{free / 2: true, free: false, 1 << 40: false} {
 		// As a reader it has no holes to ask for, and one that begins tells.
 		c := &content{source: zeroReader{}, vetted: nil}

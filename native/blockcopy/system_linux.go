@@ -112,5 +112,6 @@ func freeSpace(file *os.File) (int64, error) {
 	if err := control(file, func(fd int) error { return unix.Fstatfs(fd, &fs) }); err != nil {
 		return 0, os.NewSyscallError("fstatfs", err)
 	}
-	return int64(min(fs.Bavail, math.MaxInt64/uint64(fs.Frsize))) * fs.Frsize, nil
+	unit := max(1, uint64(fs.Frsize))
+	return int64(min(fs.Bavail, math.MaxInt64/unit) * unit), nil
 }
