@@ -31,6 +31,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/internal/vetted"
 )
 
@@ -134,7 +135,7 @@ func run(ctx context.Context, work *vetted.Job, size int64, output *os.File, o O
 	if file := work.File(); file != nil {
 		again, err := openSource(file, o.Live)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file.Name(), err)
+			return nil, err
 		}
 		if again != nil {
 			defer again.Close()
@@ -166,7 +167,7 @@ func run(ctx context.Context, work *vetted.Job, size int64, output *os.File, o O
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Cloned: cloned, Written: c.written, OutputSize: disk, Allocated: allocated(info)}, nil
+	return &Result{Cloned: cloned, Written: c.written, OutputSize: disk, Allocated: openfile.Allocated(info)}, nil
 }
 
 // errShort is the error of a source that ended before its end.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/native/qemuimg"
 )
 
@@ -172,7 +173,7 @@ func (o *output) room(in *input) error {
 			return err
 		}
 		if info.Mode().IsRegular() {
-			needed = allocated(info)
+			needed = openfile.Allocated(info)
 		}
 	}
 	free, err := freeSpace(o.file)

@@ -3,11 +3,10 @@ package blockcopy
 import (
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
-	"syscall"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/native/qemuimg"
 	"golang.org/x/sys/unix"
 )
@@ -19,39 +18,26 @@ func openSource(file *os.File, live bool) (*os.File, error) {
 }
 
 // fileExtent returns where the extent of a file at off ends, end at the
-// latest, and what it is (lseek(2), SEEK_DATA). What cannot tell is data. size
-// is what the file must have.
+// latest, and what it is. size is what the file must have.
 func fileExtent(file *os.File, off, end, size int64) (int64, kind, error) {
-	next, err := file.Seek(off, unix.SEEK_DATA)
-	switch {
-	case errors.Is(err, unix.ENXIO):
-		// No data behind off, or off is behind the end.
-		if last, err := file.Seek(0, io.SeekEnd); err != nil || last < size {
-			return 0, hole, errors.Join(errShort(last, size), err)
-		}
-		return end, hole, nil
-	case err != nil:
-		return end, data, nil
-	case next > off:
-		return min(next, end), hole, nil
+	next, isHole, err := openfile.Extent(file, off, end, size)
+	if isHole {
+		return next, hole, err
 	}
-	if next, err = file.Seek(off, unix.SEEK_HOLE); err != nil || next <= off {
-		return end, data, nil
-	}
-	return min(next, end), data, nil
+	return next, data, err
 }
 
 // share has a file share all data of another (ioctl_ficlone(2)).
 func share(to, from *os.File) error {
-	return control(to, func(dst int) error {
-		return control(from, func(src int) error { return unix.IoctlFileClone(dst, src) })
+	return openfile.Control(to, func(dst int) error {
+		return openfile.Control(from, func(src int) error { return unix.IoctlFileClone(dst, src) })
 	})
 }
 
 // openDirect opens an output again, to be written past the page cache; nil
 // where that cannot be.
 func openDirect(file *os.File) (direct *os.File) {
-	_ = control(file, func(fd int) (err error) {
+	_ = openfile.Control(file, func(fd int) (err error) {
 		direct, err = os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", fd), os.O_RDWR|unix.O_DIRECT, 0)
 		return err
 	})
@@ -67,7 +53,7 @@ func zeroed(device *os.File, off, n int64) bool {
 	for _, mode := range []uint32{unix.FALLOC_FL_PUNCH_HOLE, unix.FALLOC_FL_ZERO_RANGE} {
 		err := error(unix.EINTR)
 		for errors.Is(err, unix.EINTR) {
-			err = control(device, func(fd int) error {
+			err = openfile.Control(device, func(fd int) error {
 				return unix.Fallocate(fd, mode|unix.FALLOC_FL_KEEP_SIZE, off, n)
 			})
 		}
@@ -81,35 +67,14 @@ func zeroed(device *os.File, off, n int64) bool {
 // beginWriting has the kernel begin to write a range to disk. It is of no
 // matter if it does not: the file is synced later.
 func beginWriting(file *os.File, off, n int64) {
-	_ = control(file, func(fd int) error { return unix.SyncFileRange(fd, off, n, unix.SYNC_FILE_RANGE_WRITE) })
-}
-
-// control calls f with the descriptor of an open file.
-func control(file *os.File, f func(fd int) error) error {
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var inner error
-	if err := conn.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
-		return err
-	}
-	return inner
-}
-
-// allocated returns the bytes of a file that are stored.
-func allocated(info os.FileInfo) int64 {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		return st.Blocks * 512 // stat(2): st_blocks is in units of 512 bytes
-	}
-	return info.Size()
+	_ = openfile.Control(file, func(fd int) error { return unix.SyncFileRange(fd, off, n, unix.SYNC_FILE_RANGE_WRITE) })
 }
 
 // freeSpace returns how many bytes this user can write to a file's file
 // system (statfs(2): f_bavail blocks of f_frsize bytes).
 func freeSpace(file *os.File) (int64, error) {
 	var fs unix.Statfs_t
-	if err := control(file, func(fd int) error { return unix.Fstatfs(fd, &fs) }); err != nil {
+	if err := openfile.Control(file, func(fd int) error { return unix.Fstatfs(fd, &fs) }); err != nil {
 		return 0, os.NewSyscallError("fstatfs", err)
 	}
 	unit := max(1, uint64(fs.Frsize))

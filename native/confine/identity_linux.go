@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,7 +46,7 @@ func newIdentity(s Spec, otherUser bool) (*identity, error) {
 	}
 	for i, f := range s.Files {
 		var st unix.Stat_t
-		if err := control(f.File, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
+		if err := openfile.Control(f.File, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
 			id.release()
 			return nil, fmt.Errorf("descriptor %d: %w", 3+i, err)
 		}
@@ -132,7 +133,7 @@ func readCapability() (uintptr, bool) {
 // lend gives the process the files that are to be its own.
 func (id *identity) lend() error {
 	for i, l := range id.lent {
-		err := control(l.file, func(fd int) error { return unix.Fchown(fd, int(id.user.Uid), int(id.user.Gid)) })
+		err := openfile.Control(l.file, func(fd int) error { return unix.Fchown(fd, int(id.user.Uid), int(id.user.Gid)) })
 		if err != nil {
 			id.lent = id.lent[:i]
 			return errors.Join(fmt.Errorf("lend %s to user %d: %w", l.file.Name(), id.user.Uid, err), id.takeBack())
@@ -145,7 +146,7 @@ func (id *identity) lend() error {
 func (id *identity) takeBack() error {
 	var errs []error
 	for _, l := range id.lent {
-		if err := control(l.file, func(fd int) error { return unix.Fchown(fd, l.uid, l.gid) }); err != nil {
+		if err := openfile.Control(l.file, func(fd int) error { return unix.Fchown(fd, l.uid, l.gid) }); err != nil {
 			errs = append(errs, fmt.Errorf("take %s back from user %d: %w", l.file.Name(), id.user.Uid, err))
 		}
 	}
@@ -251,17 +252,4 @@ func mapped(file string, r UserRange) (bool, error) {
 		}
 	}
 	return false, lines.Err()
-}
-
-// control calls f with the descriptor of an open file.
-func control(file *os.File, f func(fd int) error) error {
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var inner error
-	if err := conn.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
-		return err
-	}
-	return inner
 }

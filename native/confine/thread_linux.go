@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -65,7 +66,7 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 	for i, f := range s.Files {
 		// A copy, so that the caller closing its file does no harm.
 		var fd int
-		err := control(f.File, func(from int) (err error) {
+		err := openfile.Control(f.File, func(from int) (err error) {
 			fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 0)
 			return err
 		})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -66,7 +67,7 @@ func (w *watchdog) look() progress {
 	}
 	for _, f := range w.files {
 		var st unix.Stat_t
-		if control(f, func(fd int) error { return unix.Fstat(fd, &st) }) == nil {
+		if openfile.Control(f, func(fd int) error { return unix.Fstat(fd, &st) }) == nil {
 			p.stored += st.Blocks + st.Size
 		}
 	}

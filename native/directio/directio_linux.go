@@ -6,6 +6,7 @@ import (
 	"os"
 	"unsafe"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,13 +40,10 @@ func Of(file *os.File) (Alignment, error) {
 }
 
 func of(file *os.File) (a Alignment, err error) {
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return a, err
-	}
-	if controlErr := conn.Control(func(fd uintptr) { a, err = ofDescriptor(int(fd)) }); controlErr != nil {
-		return a, controlErr
-	}
+	err = openfile.Control(file, func(fd int) (err error) {
+		a, err = ofDescriptor(fd)
+		return err
+	})
 	return a, err
 }
 

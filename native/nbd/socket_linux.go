@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +36,7 @@ func Disconnect(client *os.File) { shutdown(client) }
 
 // shutdown ends both directions of a connection, and calls that wait on it.
 func shutdown(conn *os.File) {
-	_ = control(conn, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) })
+	_ = openfile.Control(conn, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RDWR) })
 }
 
 // useKernel has the kernel move data from the file to the socket, and tell its
@@ -44,16 +45,16 @@ func (s *session) useKernel(conn, file *os.File) {
 	s.kernel = kernel{
 		move: func(off, n int64) error { return sendFile(conn, file, off, n) },
 		willNeed: func(off, n int64) {
-			_ = control(file, func(fd int) error { return unix.Fadvise(fd, off, n, unix.FADV_WILLNEED) })
+			_ = openfile.Control(file, func(fd int) error { return unix.Fadvise(fd, off, n, unix.FADV_WILLNEED) })
 		},
-		extent: func(off, end int64) (int64, bool, error) { return fileExtent(file, off, end, s.export.Size) },
+		extent: func(off, end int64) (int64, bool, error) { return openfile.Extent(file, off, end, s.export.Size) },
 	}
 }
 
 // sendFile sends n bytes of the file from off on, without a copy in between.
 func sendFile(conn, file *os.File, off, n int64) error {
-	return control(conn, func(to int) error {
-		return control(file, func(from int) error {
+	return openfile.Control(conn, func(to int) error {
+		return openfile.Control(file, func(from int) error {
 			for n > 0 {
 				sent, err := unix.Sendfile(to, from, &off, int(n))
 				switch {
@@ -70,40 +71,4 @@ func sendFile(conn, file *os.File, off, n int64) error {
 			return nil
 		})
 	})
-}
-
-// fileExtent returns where the extent of a file at off ends, end at the
-// latest, and whether it is a hole (lseek(2), SEEK_DATA). What cannot tell is
-// data. size is what the file must have.
-func fileExtent(file *os.File, off, end, size int64) (next int64, hole bool, err error) {
-	data, err := file.Seek(off, unix.SEEK_DATA)
-	switch {
-	case errors.Is(err, unix.ENXIO):
-		// No data behind off, or off is behind the end.
-		if last, err := file.Seek(0, io.SeekEnd); err != nil || last < size {
-			return 0, false, fmt.Errorf("%d of %d bytes: %w", last, size, io.ErrUnexpectedEOF)
-		}
-		return end, true, nil
-	case err != nil:
-		return end, false, nil
-	case data > off:
-		return min(data, end), true, nil
-	}
-	if next, err = file.Seek(off, unix.SEEK_HOLE); err != nil || next <= off {
-		return end, false, nil
-	}
-	return min(next, end), false, nil
-}
-
-// control calls f with the descriptor of an open file.
-func control(file *os.File, f func(fd int) error) error {
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var inner error
-	if err := conn.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
-		return err
-	}
-	return inner
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/directio"
@@ -180,7 +181,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	}
 	return &ConvertResult{
 		HandOff: handOff, Layers: result.Layers, CPU: result.UserTime + result.SystemTime, Wall: result.Wall,
-		OutputSize: outputInfo.Size(), Allocated: allocated(outputInfo),
+		OutputSize: outputInfo.Size(), Allocated: openfile.Allocated(outputInfo),
 	}, nil
 }
 

@@ -11,8 +11,6 @@ import (
 
 func readOnly(*os.File) (*os.File, error) { return nil, errors.ErrUnsupported }
 
-func allocated(info os.FileInfo) int64 { return info.Size() }
-
 func sizeError(_ *os.File, err error) error { return err }
 
 func writable(*os.File) bool { return true }

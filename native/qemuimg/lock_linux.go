@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -55,10 +56,10 @@ func LockForResize(image *os.File) error {
 }
 
 func lockBytes(image *os.File, take, refuse []int64) error {
-	return control(image, func(fd uintptr) error {
+	return openfile.Control(image, func(fd int) error {
 		for _, at := range take {
 			l := unix.Flock_t{Type: unix.F_RDLCK, Start: at, Len: 1}
-			switch err := unix.FcntlFlock(fd, unix.F_OFD_SETLK, &l); {
+			switch err := unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &l); {
 			case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EACCES):
 				return &LockedError{}
 			case err != nil:
@@ -67,7 +68,7 @@ func lockBytes(image *os.File, take, refuse []int64) error {
 		}
 		for _, at := range refuse {
 			l := unix.Flock_t{Type: unix.F_WRLCK, Start: at, Len: 1}
-			if err := unix.FcntlFlock(fd, unix.F_OFD_GETLK, &l); err != nil {
+			if err := unix.FcntlFlock(uintptr(fd), unix.F_OFD_GETLK, &l); err != nil {
 				return fmt.Errorf("test the lock of byte %d: %w", at, err)
 			}
 			if l.Type != unix.F_UNLCK {

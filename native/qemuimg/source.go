@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/nbd"
@@ -93,13 +94,15 @@ func newSourceAs(descriptor int, work *vetted.Job, handOff string, facts vetted.
 		if s.stored = stored(info); info.Mode()&os.ModeDevice != 0 {
 			protocol = "host_device"
 		}
-		if file, err = s.reopen(file, &export); err != nil {
+		again, err := OpenSource(file, live)
+		if err != nil {
 			return nil, err
 		}
-		if !live {
-			if err := lock(file, len(s.closers) > 0); err != nil {
-				return nil, fmt.Errorf("%s: %w", work.File().Name(), err)
-			}
+		// What cannot be opened again is served by reading it at offsets.
+		export.Source = struct{ io.ReaderAt }{file}
+		if again != nil {
+			s.closers = append(s.closers, again)
+			file, export.Source = again, again
 		}
 	}
 	if handOff == HandOffDescriptor {
@@ -125,24 +128,6 @@ func newSourceAs(descriptor int, work *vetted.Job, handOff string, facts vetted.
 	s.file = confine.File{File: client, Access: confine.Connection}
 	s.options = fmt.Sprintf("driver=%s,file.driver=nbd,file.server.type=fd,file.server.str=%d", facts.Driver, descriptor)
 	return s, nil
-}
-
-// reopen returns the file opened again, for reading only: the position and
-// the locks of that are its own. Where it cannot be, because this process
-// could not open it itself, the file is used as it is, if it is open for
-// reading only, and served by reading it at offsets.
-func (s *source) reopen(file *os.File, export *nbd.Export) (*os.File, error) {
-	again, err := readOnly(file)
-	if err == nil {
-		s.closers = append(s.closers, again)
-		export.Source = again
-		return again, nil
-	}
-	if writable(file) {
-		return nil, err
-	}
-	export.Source = struct{ io.ReaderAt }{file}
-	return file, nil
 }
 
 // runOn runs qemu-img with a source as its first file, and more behind it,
@@ -192,7 +177,7 @@ func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*
 // not known, and its size unknown to Stat: all of it, for the caller to cap.
 func stored(info os.FileInfo) int64 {
 	if info.Mode().IsRegular() {
-		return allocated(info)
+		return openfile.Allocated(info)
 	}
 	return math.MaxInt64
 }

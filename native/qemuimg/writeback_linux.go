@@ -4,6 +4,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,8 +27,8 @@ func writeBack(file *os.File) (stop func()) {
 			case <-done:
 				return
 			case <-ticker.C:
-				_ = control(file, func(fd uintptr) error {
-					return unix.SyncFileRange(int(fd), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
+				_ = openfile.Control(file, func(fd int) error {
+					return unix.SyncFileRange(fd, 0, 0, unix.SYNC_FILE_RANGE_WRITE)
 				})
 			}
 		}

@@ -1,10 +1,12 @@
 package qemuimg
 
-import "os"
+import (
+	"fmt"
+	"os"
+)
 
-// OpenSource opens the file of a source again for a job that reads it without
-// qemu-img, for reading only: the position and the locks of what it returns
-// are its own. It is nil where this process could not open the file itself;
+// OpenSource opens the file of a source again, for reading only: the position
+// and the locks of what it returns are its own. It is nil where this process could not open the file itself;
 // the file then is open for reading only, and is to be read at offsets.
 //
 // Unless the source is taken live, it fails with a *LockedError when another
@@ -18,12 +20,15 @@ func OpenSource(file *os.File, live bool) (*os.File, error) {
 	if live {
 		return again, nil
 	}
+	locked := again
 	if again == nil {
-		return nil, lock(file, false)
+		locked = file
 	}
-	if err := lock(again, true); err != nil {
-		again.Close()
-		return nil, err
+	if err := lock(locked, again != nil); err != nil {
+		if again != nil {
+			again.Close()
+		}
+		return nil, fmt.Errorf("%s: %w", file.Name(), err)
 	}
 	return again, nil
 }
