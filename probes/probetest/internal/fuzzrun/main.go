@@ -1,5 +1,5 @@
-// Fuzzrun runs fuzz targets for a given amount of processor time and keeps
-// account of it:
+// Fuzzrun runs fuzz targets until they have had a given amount of processor
+// time, and keeps account of it:
 //
 //	go run ./probes/probetest/internal/fuzzrun -cpu 20m             every target
 //	go run ./probes/probetest/internal/fuzzrun -cpu 20m -target Inspect
@@ -9,7 +9,8 @@
 // Time is processor time of the target, as the kernel accounts it to the test
 // binary and its workers; that of building it does not count, and a busy
 // machine takes longer. After every slice the sums in record.json are written,
-// so that a run can be ended at any time. FUZZING.md is made of record.json.
+// so that a run can be ended at any time, and the next goes on from there.
+// FUZZING.md is made of record.json.
 //
 // The corpus that fuzzing builds up is where `go test -fuzz` keeps its own
 // (go env GOCACHE), so that runs go on where the last ended. An input that
@@ -30,7 +31,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"time"
 )
@@ -41,7 +41,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("fuzzrun: ")
 	var (
-		cpu      = flag.Duration("cpu", 0, "processor `time` that each target gets, beyond what is on record")
+		cpu      = flag.Duration("cpu", 0, "processor `time` that each target is to have on record")
 		slice    = flag.Duration("slice", 2*time.Minute, "`time` after which the record is written")
 		pattern  = flag.String("target", "", "run the targets that match `REGEXP` only")
 		parallel = flag.Int("parallel", 1, "workers")
@@ -112,6 +112,9 @@ func goEnv(name string) (string, error) {
 // target is a fuzz function: pkg is its package's import path, dir its folder.
 type target struct{ pkg, dir, name string }
 
+// path returns the path of the package below the module.
+func (t target) path() string { return strings.TrimPrefix(t.pkg, "github.com/assay-dev/assay/") }
+
 var fuzzFunction = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(\w+ \*testing\.F\)`)
 
 // findTargets returns the fuzz functions of the repository, in the order of
@@ -144,80 +147,4 @@ func findTargets(ctx context.Context, root string, wanted *regexp.Regexp) ([]tar
 		}
 	}
 	return targets, nil
-}
-
-// fuzzer runs targets.
-type fuzzer struct {
-	root, scratch, cache, record string
-	parallel                     int
-	slice                        time.Duration
-}
-
-// fuzz runs a target, slice by slice, until it has had its processor time or
-// an input fails.
-func (f *fuzzer) fuzz(ctx context.Context, t target, cpu time.Duration) error {
-	binary := filepath.Join(f.scratch, strings.ReplaceAll(t.pkg, "/", "_")+".test")
-	if _, err := os.Stat(binary); err != nil {
-		// -fuzz has the compiler count branches.
-		build := exec.CommandContext(ctx, "go", "test", "-c", "-fuzz", ".", "-o", binary, t.pkg)
-		build.Dir = f.root
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("building: %w\n%s", err, out)
-		}
-	}
-	for spent := time.Duration(0); spent < cpu && ctx.Err() == nil; {
-		s, err := f.run(ctx, t, binary)
-		spent += s.cpu
-		fmt.Printf("%s: %d executions, %d of corpus, %s of %s CPU\n", t.name, s.executions, s.corpus, spent.Round(time.Second), cpu)
-		if err := addToRecord(f.record, t, s); err != nil {
-			return err
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// slice is what one run of a target came to.
-type slice struct {
-	executions int64
-	corpus     int
-	cpu        time.Duration
-}
-
-// run runs a target for one slice of wall-clock time. An interrupt is passed
-// on by the terminal, and ends the target in order.
-func (f *fuzzer) run(ctx context.Context, t target, binary string) (slice, error) {
-	cmd := exec.Command(binary, "-test.run=^$", "-test.fuzz=^"+t.name+"$", "-test.fuzztime="+f.slice.String(),
-		// Scripts are short as they are, and shortening them takes most of the
-		// time when it is allowed to.
-		"-test.fuzzminimizetime=10x",
-		fmt.Sprintf("-test.parallel=%d", f.parallel),
-		"-test.fuzzcachedir="+filepath.Join(f.cache, "fuzz", t.pkg))
-	cmd.Dir = t.dir
-	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", min(runtime.NumCPU(), f.parallel+1)))
-	out, err := cmd.CombinedOutput()
-	s := parseOutput(out)
-	if cmd.ProcessState != nil {
-		// Of the process and those it waited for: the workers.
-		s.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	}
-	if err != nil && ctx.Err() == nil {
-		return s, fmt.Errorf("%w\n%s", err, out)
-	}
-	return s, nil
-}
-
-var progress = regexp.MustCompile(`execs: (\d+) .*\(total: (\d+)\)`)
-
-// parseOutput reads the last line of progress that the target printed.
-func parseOutput(out []byte) (s slice) {
-	matches := progress.FindAllSubmatch(out, -1)
-	if len(matches) > 0 {
-		last := matches[len(matches)-1]
-		fmt.Sscan(string(last[1]), &s.executions)
-		fmt.Sscan(string(last[2]), &s.corpus)
-	}
-	return s
 }

@@ -52,6 +52,20 @@ func readRecord(name string) (record, error) {
 	return r, nil
 }
 
+// find returns where the account of a target is, or -1.
+func (r *record) find(t target) int {
+	return slices.IndexFunc(r.Targets, func(row targetRecord) bool { return row.Package == t.path() && row.Target == t.name })
+}
+
+// onRecord returns the processor time that a target has had.
+func onRecord(name string, t target) (time.Duration, error) {
+	r, err := readRecord(name)
+	if i := r.find(t); err == nil && i >= 0 {
+		return time.Duration(r.Targets[i].CPUSeconds) * time.Second, nil
+	}
+	return 0, err
+}
+
 // addToRecord adds a slice to the account of a target. The file is read anew,
 // so that several runs can share it.
 func addToRecord(name string, t target, s slice) error {
@@ -59,11 +73,10 @@ func addToRecord(name string, t target, s slice) error {
 	if err != nil {
 		return err
 	}
-	pkg := strings.TrimPrefix(t.pkg, "github.com/assay-dev/assay/")
-	i := slices.IndexFunc(r.Targets, func(old targetRecord) bool { return old.Package == pkg && old.Target == t.name })
+	i := r.find(t)
 	if i < 0 {
 		i = len(r.Targets)
-		r.Targets = append(r.Targets, targetRecord{Package: pkg, Target: t.name})
+		r.Targets = append(r.Targets, targetRecord{Package: t.path(), Target: t.name})
 	}
 	row := &r.Targets[i]
 	row.Executions += s.executions

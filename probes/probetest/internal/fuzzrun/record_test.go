@@ -36,6 +36,14 @@ func TestRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, c := range []struct {
+		target
+		want time.Duration
+	}{{target{module + "b", "", "FuzzB"}, 2 * time.Minute}, {target{module + "b", "", "FuzzA"}, 0}} {
+		if got, err := onRecord(record, c.target); err != nil || got != c.want {
+			t.Errorf("%s %s: %v, %v on record", c.path(), c.name, got, err)
+		}
+	}
 	if err := writeReport(record, report); err != nil {
 		t.Fatal(err)
 	}
