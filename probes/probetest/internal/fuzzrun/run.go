@@ -102,24 +102,31 @@ func parseOutput(output []byte) (s slice) {
 	return s
 }
 
-var failingInput = regexp.MustCompile(`Failing input written to (\S+)`)
+var (
+	failingInput = regexp.MustCompile(`Failing input written to (\S+)`)
+	failingSeed  = regexp.MustCompile(`failure while testing seed corpus entry: \w+/(\S+)`)
+	// errorOfFuzzer is of a run that ends without an input to blame.
+	errorOfFuzzer = regexp.MustCompile(`(?m)^\s*(context deadline exceeded|communicating with fuzzing process: .*)$`)
+)
 
 // isStarved tells whether a run failed for want of a processor only: Go's
 // fuzzer gives up on a worker that is silent for a second. Then it either
-// names no input, or one that passes when it is tried alone; that is removed.
+// names no input, or one that passes when it is tried alone; of what it wrote
+// that is removed.
 func (f *fuzzer) isStarved(t target, binary string, output []byte) bool {
-	match := failingInput.FindSubmatch(output)
-	if match == nil {
-		return errorOfFuzzer.Match(output)
+	if seed := failingSeed.FindSubmatch(output); seed != nil {
+		return passes(t, binary, string(seed[1]))
 	}
-	input := string(match[1])
-	again := exec.Command(binary, "-test.run=^"+t.name+"$/^"+filepath.Base(input)+"$", "-test.timeout=5m")
-	again.Dir = t.dir
-	if again.Run() != nil {
-		return false
+	if input := failingInput.FindSubmatch(output); input != nil {
+		path := string(input[1])
+		return passes(t, binary, filepath.Base(path)) && os.Remove(filepath.Join(t.dir, path)) == nil
 	}
-	return os.Remove(filepath.Join(t.dir, input)) == nil
+	return errorOfFuzzer.Match(output)
 }
 
-// errorOfFuzzer is of a run that ends without an input to blame.
-var errorOfFuzzer = regexp.MustCompile(`(?m)^\s*(context deadline exceeded|communicating with fuzzing process: .*)$`)
+// passes tries one input of a target.
+func passes(t target, binary, input string) bool {
+	cmd := exec.Command(binary, "-test.run=^"+t.name+"$/^"+regexp.QuoteMeta(input)+"$", "-test.timeout=5m")
+	cmd.Dir = t.dir
+	return cmd.Run() == nil
+}
