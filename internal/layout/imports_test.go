@@ -63,6 +63,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native/luks":        {},
 		"native/nbd":         {"internal/openfile"},
 		"native/stamp":       {},
+		"native/throttle":    {"internal/openfile"},
 		"native/qemuimg":     {"native/confine", "native/directio", "native/nbd", "internal/openfile", "internal/vetted"},
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
 			"native/blockcopy", "native/confine", "native/destination", "native/directio", "native/qemuimg", "native/stamp"},
