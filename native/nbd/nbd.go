@@ -42,10 +42,17 @@ type Export struct {
 	Source io.ReaderAt
 	// Pinned is what is served as it once was; nil when nothing is.
 	Pinned Pinned
+	// Wait, if not nil, is called before n bytes are read, at most WaitBytes,
+	// by several goroutines at a time: to hold back the client, which gets
+	// them when it returns. An error ends the session.
+	Wait func(n int64) error
 	// Release, if not nil, is called once, when neither Source nor Pinned is
 	// read any more: that may be after Serve has returned, see there.
 	Release func()
 }
+
+// WaitBytes is the most that Export.Wait is asked for at a time.
+const WaitBytes = 256 << 10
 
 // Pinned is ranges of an export that are served as they once were. Its
 // methods are safe for concurrent use.
