@@ -137,33 +137,44 @@ func (s *Source) Wait(ctx context.Context, n int64) error {
 		j.waits.Add(-1)
 		j.waited.Add(int64(time.Since(began)))
 	}()
-	// All at the same time: the rates hold side by side.
-	owed := j.owed.Swap(0)
-	var group sync.WaitGroup
-	var mu sync.Mutex
-	var failed error
-	await := func(share *share, n int64) {
-		group.Go(func() {
-			if err := share.wait(ctx, n); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				failed = err
-			}
-		})
-	}
+	var bills []bill
 	for _, share := range s.shares {
-		await(share, n)
+		bills = append(bills, bill{share, n})
 	}
-	if owed > 0 {
+	if owed := j.owed.Swap(0); owed > 0 {
 		for _, share := range j.destination() {
-			await(share, owed)
+			bills = append(bills, bill{share, owed})
 		}
 	}
-	group.Wait()
-	if failed == nil {
+	err := payAll(ctx, bills)
+	if err == nil {
 		j.read.Add(n)
 	}
-	return failed
+	return err
+}
+
+// A bill is bytes of a share that are waited for.
+type bill struct {
+	share *share
+	bytes int64
+}
+
+// payAll waits for all bills, of which there is one, at the same time: the
+// rates hold side by side.
+func payAll(ctx context.Context, bills []bill) error {
+	errs := make([]error, len(bills))
+	var group sync.WaitGroup
+	for i, b := range bills[1:] {
+		group.Go(func() { errs[1+i] = b.share.wait(ctx, b.bytes) })
+	}
+	errs[0] = bills[0].share.wait(ctx, bills[0].bytes)
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Waiting reports whether the job is being held back. It is false for nil.

@@ -12,7 +12,7 @@ const (
 	// anything, and a job that asked for less than its share: what is made up
 	// for, instead of being lost to timers that are late and to reads between
 	// two requests.
-	window = 50 * time.Millisecond
+	window = 100 * time.Millisecond
 	// maxPiece is the most that is granted at a time, in bytes, and
 	// piecesPerSecond bounds it for low rates: how long others wait for one.
 	maxPiece        = 256 << 10

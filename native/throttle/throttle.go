@@ -11,7 +11,7 @@
 // bytes, whatever the size of their requests (start-time fair queueing: Goyal,
 // Vin and Cheng, SIGCOMM 1996); that a rate is held over time, as what was
 // granted too early or asked for too late is made up for; that a device left
-// alone, or a job that was idle, has no more than 50 ms of the rate ahead; and
+// alone, or a job that was idle, has no more than 100 ms of the rate ahead; and
 // that a wait ends with its context.
 //
 // What it does not promise: anything about what is not asked for. It counts
