@@ -131,7 +131,8 @@ type session struct {
 	export Export
 	hangUp func() // ends both directions of the connection
 
-	kernel kernel
+	kernel  kernel
+	workers int // how many answer requests
 
 	// What was agreed on in the handshake.
 	structured bool // NBD_OPT_STRUCTURED_REPLY
@@ -147,7 +148,7 @@ type session struct {
 }
 
 func newSession(in io.Reader, out io.Writer, e Export, hangUp func()) *session {
-	return &session{in: bufio.NewReaderSize(in, 64*requestLength), out: out, export: e, hangUp: hangUp}
+	return &session{in: bufio.NewReaderSize(in, 64*requestLength), out: out, export: e, hangUp: hangUp, workers: readers}
 }
 
 // kernel is what the system can do with a source that is a file; its parts
@@ -173,12 +174,8 @@ func (s *session) run() error {
 	if err != nil || !granted {
 		return err
 	}
-	workers := readers
-	if s.kernel.move != nil {
-		workers = 1
-	}
 	var group sync.WaitGroup
-	for range workers {
+	for range s.workers {
 		group.Go(s.work)
 	}
 	group.Wait()

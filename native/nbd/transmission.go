@@ -149,7 +149,7 @@ func (s *session) work() {
 // A worker answers one request at a time.
 type worker struct {
 	*session
-	buffer []byte // room for a header, and behind it bufferSize bytes
+	buffer []byte // room for a header, and behind it for bufferSize bytes, or all there are
 }
 
 // answer answers a request; an error ends the session.
@@ -276,7 +276,7 @@ func (w *worker) header(r request, off, stop int64) []byte {
 // that. It returns its end.
 func (w *worker) sendRead(r request, from io.ReaderAt, off, stop int64) (int64, error) {
 	if w.buffer == nil {
-		w.buffer = make([]byte, headerRoom+bufferSize)
+		w.buffer = make([]byte, headerRoom+min(bufferSize, w.export.Size))
 	}
 	stop = min(stop, off+bufferSize)
 	data := w.buffer[headerRoom:][:stop-off]
