@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -11,9 +12,10 @@ import (
 
 // CheckOptions says how an image is checked.
 type CheckOptions struct {
-	// BestEffort and HandOff are as in ConvertOptions.
+	// BestEffort, HandOff and RateLimit are as in ConvertOptions.
 	BestEffort bool
 	HandOff    string
+	RateLimit  int64
 }
 
 // CheckResult says what a check found (docs/schema/check.json).
@@ -41,6 +43,8 @@ type CheckResult struct {
 	SourceMode     string    `json:"source_mode"` // SourcePinned
 	HandOff        string    `json:"hand_off"`    // HandOffNBD or HandOffDescriptor
 	Inspected      Inspected `json:"inspected"`   // when it was vetted
+	// RateLimit tells of the rate that was held; absent when there was none.
+	RateLimit *RateLimit `json:"rate_limit,omitempty"`
 }
 
 // Clusters counts an image's units of allocation.
@@ -75,9 +79,14 @@ func (e *Engine) Check(ctx context.Context, image *Image, o CheckOptions) (*Chec
 }
 
 func (e *Engine) check(ctx context.Context, image *Image, o CheckOptions) (*CheckResult, error) {
+	job, err := e.held(o.RateLimit)
+	if err != nil {
+		return nil, fmt.Errorf("engine: check: %w", err)
+	}
+	defer job.Done()
 	var found *qemuimg.CheckResult
 	tool, err := e.withTool(ctx, "check", o.BestEffort, o.HandOff, []*Image{image}, func(tool *qemuimg.Tool, images []*vetted.Image) (err error) {
-		found, err = tool.Check(ctx, images[0], qemuimg.CheckOptions{HandOff: o.HandOff})
+		found, err = tool.Check(ctx, images[0], qemuimg.CheckOptions{HandOff: o.HandOff, Throttle: job})
 		return err
 	})
 	if err != nil {
@@ -89,6 +98,7 @@ func (e *Engine) check(ctx context.Context, image *Image, o CheckOptions) (*Chec
 		Clean: found.Clean(), Corruptions: found.Corruptions, Leaks: found.Leaks, Messages: []string{},
 		Tool: Tool{"qemu-img", tool.Version().String()}, Layers: found.Layers,
 		SourceMode: SourcePinned, HandOff: found.HandOff, Inspected: r.clone().Inspected,
+		RateLimit: rateLimit(job, false),
 	}
 	for _, line := range found.Said {
 		result.Messages = append(result.Messages, Escape([]byte(line)))

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -11,10 +12,12 @@ import (
 
 // CompareOptions says how two images are compared.
 type CompareOptions struct {
-	// BestEffort and HandOff are as in ConvertOptions; the hand-off is that
-	// of both images.
+	// BestEffort, HandOff and RateLimit are as in ConvertOptions; the hand-off
+	// is that of both images, and the rate that of both together where they are
+	// on one device.
 	BestEffort bool
 	HandOff    string
+	RateLimit  int64
 	// Progress, if set, is told of bytes of the larger disk done, and of all,
 	// from one goroutine at a time.
 	Progress func(done, total int64)
@@ -35,6 +38,8 @@ type CompareResult struct {
 	Layers         []string `json:"layers"`      // of confinement, that were active
 	SourceMode     string   `json:"source_mode"` // SourcePinned
 	HandOff        string   `json:"hand_off"`    // HandOffNBD or HandOffDescriptor
+	// RateLimit tells of the rate that was held; absent when there was none.
+	RateLimit *RateLimit `json:"rate_limit,omitempty"`
 }
 
 // Compared is one of two images that were compared.
@@ -64,9 +69,14 @@ func (e *Engine) Compare(ctx context.Context, a, b *Image, o CompareOptions) (*C
 }
 
 func (e *Engine) compare(ctx context.Context, a, b *Image, o CompareOptions) (*CompareResult, error) {
+	job, err := e.held(o.RateLimit)
+	if err != nil {
+		return nil, fmt.Errorf("engine: compare: %w", err)
+	}
+	defer job.Done()
 	var found *qemuimg.CompareResult
 	tool, err := e.withTool(ctx, "compare", o.BestEffort, o.HandOff, []*Image{a, b}, func(tool *qemuimg.Tool, images []*vetted.Image) (err error) {
-		found, err = tool.Compare(ctx, images[0], images[1], qemuimg.CompareOptions{HandOff: o.HandOff, Progress: o.Progress})
+		found, err = tool.Compare(ctx, images[0], images[1], qemuimg.CompareOptions{HandOff: o.HandOff, Throttle: job, Progress: o.Progress})
 		return err
 	})
 	if err != nil {
@@ -75,7 +85,7 @@ func (e *Engine) compare(ctx context.Context, a, b *Image, o CompareOptions) (*C
 	result := &CompareResult{
 		Schema: SchemaVersion, A: a.compared(), B: b.compared(), Identical: found.Identical,
 		Tool: Tool{"qemu-img", tool.Version().String()}, Layers: found.Layers,
-		SourceMode: SourcePinned, HandOff: found.HandOff,
+		SourceMode: SourcePinned, HandOff: found.HandOff, RateLimit: rateLimit(job, false),
 	}
 	if !found.Identical {
 		result.Offset = &found.Offset

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/assay-dev/assay/engine/sandbox"
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 // Config says how an engine works. It is immutable: every With method returns
@@ -21,6 +22,8 @@ type Config struct {
 	maxProcesses int
 	maxSpool     int64
 	maxMetadata  int64
+	rateLimit    int64
+	throttle     *throttle.Throttle
 	logger       *slog.Logger
 }
 
@@ -34,7 +37,7 @@ type ProbeSource struct {
 // sandbox in automatic mode, no spool folder, qemu-img found on PATH, as many
 // probe runs at a time as there are processors times two, as many child
 // processes as there are processors, 64 GiB of spool, 256 MiB of mapping
-// tables walked for one image, and nothing logged.
+// tables walked for one image, no rate limit, and nothing logged.
 func NewConfig() *Config {
 	return &Config{
 		policy:       Strict(),
@@ -105,6 +108,30 @@ func (c *Config) WithMaxSpool(bytes int64) *Config {
 // bytes; an image with larger ones is rejected for its probe's budget.
 func (c *Config) WithMaxMetadata(bytes int64) *Config {
 	return c.with(func(c *Config) { c.maxMetadata = bytes })
+}
+
+// WithRateLimit bounds how fast conversions, comparisons, checks and resizes of
+// the engine together read, and how fast they write, each device: in bytes per
+// second. Jobs that wait for one device share it in equal parts. Zero, the
+// default, bounds nothing; New fails for less, and beyond throttle.MaxRate.
+//
+// What counts are bytes that are read of sources and written to destinations,
+// from and to the page cache too. What a tool writes holds back what it is
+// given to read, so that it may be some megabytes ahead. Inspections, whose
+// reads have a budget, and spools are not held back, nor is what the system
+// does by itself: zeroing a range, or sharing data.
+//
+// A rate can be held where the source is served (HandOffNBD) or needs no tool.
+// Otherwise jobs fail with a *qemuimg.RateLimitError.
+func (c *Config) WithRateLimit(bytesPerSecond int64) *Config {
+	return c.with(func(c *Config) { c.rateLimit = bytesPerSecond })
+}
+
+// WithThrottle has the engine keep to a rate together with every other engine
+// that is given the same throttle, as WithRateLimit does for one engine alone.
+// Nil, the default, is none.
+func (c *Config) WithThrottle(t *throttle.Throttle) *Config {
+	return c.with(func(c *Config) { c.throttle = t })
 }
 
 // WithLogger has every job of a tool logged when it ends: at level Info with

@@ -10,6 +10,7 @@ import (
 
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 // ConvertOptions says what to make of an image.
@@ -48,6 +49,10 @@ type ConvertOptions struct {
 	// is written to, or locked for writing, after it was vetted and before the
 	// tool is done fails the conversion.
 	Live bool
+	// RateLimit bounds how fast this conversion reads, and how fast it writes,
+	// each device, in bytes per second, as Config.WithRateLimit does for all of
+	// an engine; both hold. Zero bounds nothing.
+	RateLimit int64
 	// Progress, if set, is told of bytes of the disk done, and of all, from
 	// one goroutine at a time.
 	Progress func(done, total int64)
@@ -83,6 +88,8 @@ type ConvertResult struct {
 	Inspected Inspected `json:"inspected"` // of the source, when it was vetted
 	// Stamp tells what became of the stamp; absent when none was asked for.
 	Stamp *StampResult `json:"stamp,omitempty"`
+	// RateLimit tells of the rate that was held; absent when there was none.
+	RateLimit *RateLimit `json:"rate_limit,omitempty"`
 }
 
 // The ways in which a tool gets a source.
@@ -135,7 +142,8 @@ func (e *OutputError) Error() string {
 // *qemuimg.NotFoundError or *confine.LayerError inside); those of package
 // destination for names that cannot be used; *SourceChangedError;
 // *qemuimg.LockedError when another program writes to the source;
-// *qemuimg.ToolError; *qemuimg.NoSpaceError; *OutputError.
+// *qemuimg.ToolError; *qemuimg.NoSpaceError; *qemuimg.RateLimitError, before
+// anything is written; *OutputError.
 func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o ConvertOptions) (*ConvertResult, error) {
 	start := time.Now()
 	result, err := e.convert(ctx, image, to, o)
@@ -171,7 +179,12 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 	if err := asked.CheckTarget(); err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
-	writer, err := e.writer(ctx, image, o)
+	job, err := e.held(o.RateLimit)
+	if err != nil {
+		return nil, fmt.Errorf("engine: convert: %w", err)
+	}
+	defer job.Done()
+	writer, err := e.writer(ctx, image, job, o)
 	if err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
@@ -193,7 +206,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 	}
 	var stamped *StampResult
 	if err == nil {
-		stamped, err = e.stamp(ctx, image, out.File(), o)
+		stamped, err = e.stamp(ctx, image, out.File(), job, o)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -218,7 +231,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		Bytes: converted.OutputSize, AllocatedBytes: converted.Allocated,
 		Tool:   writer.tool,
 		Layers: converted.Layers, SourceMode: mode, HandOff: converted.HandOff,
-		Inspected: r.clone().Inspected, Stamp: stamped,
+		Inspected: r.clone().Inspected, Stamp: stamped, RateLimit: rateLimit(job, converted.Counted),
 	}, nil
 }
 
@@ -233,12 +246,15 @@ type writer struct {
 
 // writer returns what makes the output that is asked for: the engine itself
 // where it can, else qemu-img.
-func (e *Engine) writer(ctx context.Context, image *Image, o ConvertOptions) (*writer, error) {
+func (e *Engine) writer(ctx context.Context, image *Image, job *throttle.Job, o ConvertOptions) (*writer, error) {
 	if copies(image, o) {
-		return e.copier(image, o), nil
+		return e.copier(image, job, o), nil
 	}
 	tool, err := e.qemuImg(ctx, o.BestEffort)
 	if err != nil {
+		return nil, err
+	}
+	if err := canHold(job, tool, o.HandOff); err != nil {
 		return nil, err
 	}
 	source, closeSource, err := image.handedBy(ctx, tool, o.HandOff)
@@ -249,20 +265,22 @@ func (e *Engine) writer(ctx context.Context, image *Image, o ConvertOptions) (*w
 		tool:      Tool{"qemu-img", tool.Version().String()},
 		overZeros: true,
 		write: func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error) {
-			return e.runTool(ctx, tool, source, out, o)
+			return e.runTool(ctx, tool, source, out, job, o)
 		},
 		close: closeSource,
 	}, nil
 }
 
 // runTool waits for its turn and has the tool convert.
-func (e *Engine) runTool(ctx context.Context, tool *qemuimg.Tool, source *vetted.Image, out *os.File, o ConvertOptions) (*qemuimg.ConvertResult, error) {
+func (e *Engine) runTool(ctx context.Context, tool *qemuimg.Tool, source *vetted.Image, out *os.File, job *throttle.Job, o ConvertOptions) (*qemuimg.ConvertResult, error) {
 	leave, err := turn(ctx, e.processes)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	return tool.Convert(ctx, source, out, o.tool())
+	options := o.tool()
+	options.Throttle = job
+	return tool.Convert(ctx, source, out, options)
 }
 
 // tool returns the options as the tool has them.

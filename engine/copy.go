@@ -8,6 +8,7 @@ import (
 	"github.com/assay-dev/assay/native/blockcopy"
 	"github.com/assay-dev/assay/native/directio"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 // copies tells whether the engine makes an output itself. A way to hand the
@@ -18,7 +19,7 @@ func copies(image *Image, o ConvertOptions) bool {
 
 // copier copies a raw image to a raw output. It takes the turn of a process,
 // as it is as much work.
-func (e *Engine) copier(image *Image, o ConvertOptions) *writer {
+func (e *Engine) copier(image *Image, job *throttle.Job, o ConvertOptions) *writer {
 	write := func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error) {
 		size := image.vetted.Facts().VirtualSize
 		if o.SizeLimit > 0 && (size+sectorSize-1)/sectorSize*sectorSize > o.SizeLimit {
@@ -30,13 +31,13 @@ func (e *Engine) copier(image *Image, o ConvertOptions) *writer {
 		}
 		defer leave()
 		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{
-			Align: align(out), Live: o.Live, Progress: o.Progress,
+			Align: align(out), Live: o.Live, Throttle: job, Progress: o.Progress,
 		})
 		if err != nil {
 			return nil, err
 		}
 		return &qemuimg.ConvertResult{
-			HandOff: HandOffNone, Layers: []string{}, OutputSize: copied.OutputSize, Allocated: copied.Allocated,
+			HandOff: HandOffNone, Layers: []string{}, OutputSize: copied.OutputSize, Allocated: copied.Allocated, Counted: true,
 		}, nil
 	}
 	return &writer{tool: Tool{self, version()}, write: write, close: func() {}}

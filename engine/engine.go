@@ -36,6 +36,7 @@ import (
 	"github.com/assay-dev/assay/engine/sandbox"
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/throttle"
 	"github.com/assay-dev/assay/probes"
 )
 
@@ -51,6 +52,7 @@ type Engine struct {
 	runs      chan struct{} // one token a running inspection
 	processes chan struct{} // one token a child process
 	spooled   atomic.Int64  // bytes in all spools
+	throttles []*throttle.Throttle
 
 	toolMu sync.Mutex
 	tools  map[bool]*qemuimg.Tool // found so far; by ConvertOptions.BestEffort
@@ -74,6 +76,10 @@ func New(ctx context.Context, config *Config) (*Engine, error) {
 	}
 	e.runs = make(chan struct{}, e.config.maxRuns)
 	e.processes = make(chan struct{}, e.config.maxProcesses)
+	var err error
+	if e.throttles, err = e.config.newThrottles(); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
 	shipped, err := probes.Shipped()
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)

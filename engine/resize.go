@@ -303,7 +303,12 @@ func (e *Engine) resizedCopy(ctx context.Context, image *Image, tool *qemuimg.To
 	facts := image.vetted.Facts()
 	file := vetted.New(vetted.Facts{Format: facts.Format, Driver: string(Raw), Size: facts.Size, VirtualSize: facts.Size}, image.content)
 	defer file.Close()
-	copied, err := blockcopy.Copy(ctx, file, out.File(), blockcopy.Options{Live: true, Room: true, Progress: o.Progress})
+	job, err := e.held(0)
+	if err != nil {
+		return "", nil, err
+	}
+	defer job.Done()
+	copied, err := blockcopy.Copy(ctx, file, out.File(), blockcopy.Options{Live: true, Room: true, Throttle: job, Progress: o.Progress})
 	if err == nil {
 		err = out.File().Truncate(facts.Size) // not whole sectors, as of a raw disk
 	}

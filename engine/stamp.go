@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/assay-dev/assay/native/stamp"
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 // StampResult tells what became of the stamp of an output.
@@ -68,7 +69,7 @@ func (o *ConvertOptions) checkStamp() error {
 
 // stamp gives an output its stamp, if one is asked for. That it cannot keep
 // one is no error.
-func (e *Engine) stamp(ctx context.Context, image *Image, out *os.File, o ConvertOptions) (*StampResult, error) {
+func (e *Engine) stamp(ctx context.Context, image *Image, out *os.File, job *throttle.Job, o ConvertOptions) (*StampResult, error) {
 	if !o.Stamp {
 		return nil, nil
 	}
@@ -81,7 +82,7 @@ func (e *Engine) stamp(ctx context.Context, image *Image, out *os.File, o Conver
 		Report: report, Probes: e.ProbesDigest(), Policy: e.config.policy.Digest(),
 		SourceFormat: string(r.Format), Format: string(o.To), VirtualSize: r.VirtualSize,
 	}
-	if err := s.Seal(ctx, out, o.StampKey, nil); err != nil {
+	if err := s.Seal(ctx, out, o.StampKey, heldReading(ctx, job.Source(out))); err != nil {
 		return nil, err
 	}
 	err = stamp.Write(out, &s)

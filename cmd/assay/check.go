@@ -69,7 +69,7 @@ func (f *checkFlags) check(ctx context.Context, env environment, eng *engine.Eng
 		return nil, err
 	}
 	defer image.Close()
-	return eng.Check(ctx, image.Image, engine.CheckOptions{BestEffort: f.bestEffort, HandOff: f.mode()})
+	return eng.Check(ctx, image.Image, engine.CheckOptions{BestEffort: f.bestEffort, HandOff: f.mode(), RateLimit: f.limitRate.bytesPerSecond()})
 }
 
 // checked prints the result of a check.
@@ -93,6 +93,7 @@ func (p *printer) checked(r *engine.CheckResult) error {
 	if c := r.Clusters; c != nil {
 		fmt.Fprintf(&b, "  about   clusters %d, allocated %d, fragmented %d, compressed %d\n", c.Total, c.Allocated, c.Fragmented, c.Compressed)
 	}
+	b.WriteString(limited(r.RateLimit))
 	return p.worked(&b, r.Tool, r.DurationMicros, r.SourceMode, r.HandOff, r.Layers)
 }
 

@@ -86,7 +86,7 @@ func (f *compareFlags) run(ctx context.Context, env environment, a, b string) er
 }
 
 func (f *compareFlags) compare(ctx context.Context, env environment, eng *engine.Engine, a, b *vetting) (*engine.CompareResult, error) {
-	options := engine.CompareOptions{BestEffort: f.bestEffort, HandOff: f.mode()}
+	options := engine.CompareOptions{BestEffort: f.bestEffort, HandOff: f.mode(), RateLimit: f.limitRate.bytesPerSecond()}
 	if shown := newProgress(f.progress, env.err); shown != nil {
 		options.Progress = shown.update
 		defer shown.finish()
@@ -108,5 +108,6 @@ func (p *printer) compared(r *engine.CompareResult) error {
 	for _, c := range []engine.Compared{r.A, r.B} {
 		fmt.Fprintf(&b, "  image   %s: %s, %s\n", c.Source, c.Format, exactSize(c.VirtualSize))
 	}
+	b.WriteString(limited(r.RateLimit))
 	return p.worked(&b, r.Tool, r.DurationMicros, r.SourceMode, r.HandOff, r.Layers)
 }

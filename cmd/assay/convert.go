@@ -22,6 +22,7 @@ type convertFlags struct {
 	compress                          compressFlag
 	options                           map[string]string
 	sizeLimit                         sizeFlag
+	limitRate                         rateFlag
 	handOff                           handOffFlag
 	progress                          progressFlag
 	stamp, keepTail                   bool
@@ -49,6 +50,10 @@ it is overwritten: behind the disk with zeros, and if it fails with zeros too.
 An image without a format of its own can only be taken at its word: converting
 a raw image needs --claim raw.
 
+With --limit-rate, what is read of SRC and what is written to DST each keep to
+the rate, within a few megabytes; inspecting does not count. It needs SRC to be
+served to qemu-img (--hand-off nbd, or auto where qemu-img can do it), or copied.
+
 Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 		Example: `  assay convert --to raw disk.qcow2 disk.raw
   assay convert --claim raw --to qcow2 --compress=zstd disk.img disk.qcow2
@@ -69,6 +74,7 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.Var(&f.compress, "compress", "compress the data in DST with `TYPE`, zlib or zstd")
 	flags.Lookup("compress").NoOptDefVal = "zlib"
 	flags.Var(&f.sizeLimit, "size-limit", "fail when DST would be larger than `SIZE`, as in 10GiB")
+	f.limitRate.add(c)
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace DST if it is there")
 	flags.BoolVar(&f.keepTail, "keep-tail", false, "leave what is behind the disk on the device DST, instead of zeros")
 	flags.BoolVar(&f.bestEffort, "best-effort", false, "go on when this system lacks a layer of confinement")
@@ -147,6 +153,7 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 	options := engine.ConvertOptions{
 		To: f.to.format, Subformat: f.subformat, Compress: string(f.compress), Options: f.options, Overwrite: f.overwrite, KeepTail: f.keepTail,
 		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort, Live: f.live,
+		RateLimit: f.limitRate.bytesPerSecond(),
 	}
 	if f.handOff != "auto" {
 		options.HandOff = string(f.handOff)
@@ -184,8 +191,8 @@ func (p *printer) converted(r *engine.ConvertResult) error {
 	if r.HandOff == engine.HandOffNone {
 		source, under = r.SourceMode, "no process: raw is copied as it is"
 	}
-	_, err := fmt.Fprintf(p.out, "%s  %s -> %s: %s, %s, file %s\n  by      %s %s in %s, %s/s\n  source  %s\n  under   %s\n",
-		p.paint(green, "CONVERTED"), r.Source, r.Destination, r.Format, exactSize(r.VirtualSize), humanSize(r.Bytes),
+	_, err := fmt.Fprintf(p.out, "%s  %s -> %s: %s, %s, file %s\n%s  by      %s %s in %s, %s/s\n  source  %s\n  under   %s\n",
+		p.paint(green, "CONVERTED"), r.Source, r.Destination, r.Format, exactSize(r.VirtualSize), humanSize(r.Bytes), limited(r.RateLimit),
 		r.Tool.Name, r.Tool.Version, elapsed.Round(time.Millisecond), humanSize(r.BytesPerSecond), source, under)
 	return err
 }

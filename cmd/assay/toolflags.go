@@ -14,6 +14,7 @@ type toolFlags struct {
 	engineFlags
 	json, bestEffort bool
 	handOff          handOffFlag
+	limitRate        rateFlag
 }
 
 func (f *toolFlags) add(c *cobra.Command) {
@@ -23,6 +24,7 @@ func (f *toolFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.json, "json", false, "print the result, or the report of a rejected image, as JSON")
 	flags.BoolVar(&f.bestEffort, "best-effort", false, "go on when this system lacks a layer of confinement")
 	flags.Var(&f.handOff, "hand-off", "give images to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do)")
+	f.limitRate.add(c)
 	_ = c.RegisterFlagCompletionFunc("hand-off", cobra.FixedCompletions(handOffs, cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -33,6 +33,7 @@ import (
 
 	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/internal/vetted"
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 // Options says how an image is copied. The zero value is right for most.
@@ -54,6 +55,10 @@ type Options struct {
 	// source takes up. Blocks of zeros that the source stores are counted,
 	// though a copy stores none.
 	Room bool
+	// Throttle, if not nil, holds the copy back: by what is read of the source
+	// and written to the output. Holes cost nothing, nor does what the system
+	// zeroes or shares. The caller ends it.
+	Throttle *throttle.Job
 	// Progress, if set, is told of bytes of the disk done, and of all. It is
 	// called from one goroutine at a time, which holds up the others, and not
 	// after Copy returns.
@@ -148,11 +153,13 @@ func run(ctx context.Context, work *vetted.Job, size int64, output *os.File, o O
 		return nil, err
 	}
 	defer out.close()
+	o.Throttle.Destination(output)
+	out.throttle = o.Throttle
 	cloned, err := out.prepare(in, disk, o.Room)
 	if err != nil {
 		return nil, err
 	}
-	c := &copier{in: in, out: out, size: disk, report: o.Progress}
+	c := &copier{in: in, out: out, size: disk, held: o.Throttle.Source(work.File()), report: o.Progress}
 	if cloned {
 		c.in = in.onlyPinned()
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"unsafe"
+
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 const (
@@ -33,6 +35,7 @@ type copier struct {
 	in     *input
 	out    *output
 	size   int64 // of the disk: that of in, in whole sectors
+	held   *throttle.Source
 	report func(done, total int64)
 
 	mu      sync.Mutex
@@ -69,7 +72,7 @@ func (c *copier) work(ctx context.Context) {
 		if !ok {
 			return
 		}
-		n, err := c.copy(p, (*buf)[:min(chunk, p.end-p.off)])
+		n, err := c.copy(ctx, p, (*buf)[:min(chunk, p.end-p.off)])
 		if from, to := c.settle(p, n, err); from < to {
 			c.out.begin(from, to-from)
 		}
@@ -135,12 +138,15 @@ func (c *copier) settle(p part, written int64, err error) (from, to int64) {
 }
 
 // copy does one part by way of buf, and returns how much it wrote.
-func (c *copier) copy(p part, buf []byte) (written int64, err error) {
+func (c *copier) copy(ctx context.Context, p part, buf []byte) (written int64, err error) {
 	switch p.kind {
 	case done:
 		return 0, nil
 	case hole:
 		return 0, c.out.zero(p.off, p.end-p.off)
+	}
+	if err := c.held.Wait(ctx, int64(len(buf))); err != nil {
+		return 0, err
 	}
 	if err := c.in.read(buf, p.off, p.kind); err != nil {
 		return 0, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 // output is where a copy goes.
@@ -18,6 +19,8 @@ type output struct {
 	direct *os.File // the same, written past the page cache; nil if it is not
 	align  int      // of offset and length of what is written to direct
 	device bool     // holds old data where nothing is written
+
+	throttle *throttle.Job // is told what was written
 }
 
 // newOutput makes an output ready for a disk of this size.
@@ -68,6 +71,7 @@ const directAtLeast = 64 << 10
 
 // write writes all of p.
 func (o *output) write(p []byte, off int64) error {
+	o.throttle.Wrote(int64(len(p)))
 	if o.direct != nil && len(p) >= directAtLeast && off%int64(o.align) == 0 && len(p)%o.align == 0 {
 		// open(2): a file system that cannot says EINVAL, some not before they
 		// are written to.

@@ -154,6 +154,12 @@ type Spec struct {
 	Deadline time.Duration
 	Watchdog time.Duration
 
+	// Held, if set, tells whether the host keeps the process waiting, as for a
+	// rate that is not to be exceeded. The watchdog does not count such time.
+	Held func() bool
+	// Counter, if set, counts what the process writes.
+	Counter *Counter
+
 	// Output, if set, gets standard output as it arrives, besides
 	// Result.Stdout. It is called from one goroutine; what it is given is
 	// only valid during the call.

@@ -86,7 +86,13 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
+	if s.Counter != nil {
+		s.Counter.follow(p.pid)
+	}
 	stopped, stopErr := p.supervise(ctx)
+	if s.Counter != nil {
+		s.Counter.stop()
+	}
 	result, err := p.collect(stopped)
 	if err == nil && result.Limit == "" && result.Signal == unix.SIGKILL && l.group != nil && l.group.outOfMemory() {
 		result.Limit = LimitMemory

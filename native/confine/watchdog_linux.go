@@ -17,6 +17,7 @@ import (
 type watchdog struct {
 	pid     int
 	allowed time.Duration
+	held    func() bool
 	files   []*os.File // that the process writes
 	last    progress
 	since   time.Time
@@ -30,7 +31,7 @@ type progress struct {
 }
 
 func newWatchdog(pid int, s Spec) *watchdog {
-	w := &watchdog{pid: pid, allowed: s.Watchdog, since: time.Now()}
+	w := &watchdog{pid: pid, allowed: s.Watchdog, held: s.Held, since: time.Now()}
 	for _, f := range s.Files {
 		if f.Access == ReadWrite {
 			w.files = append(w.files, f.File)
@@ -39,9 +40,10 @@ func newWatchdog(pid int, s Spec) *watchdog {
 	return w
 }
 
-// stalled tells whether nothing has changed for as long as is allowed.
+// stalled tells whether nothing has changed for as long as is allowed, by the
+// process's own fault.
 func (w *watchdog) stalled(now time.Time) bool {
-	if p := w.look(); p != w.last {
+	if p := w.look(); p != w.last || w.held != nil && w.held() {
 		w.last, w.since = p, now
 		return false
 	}

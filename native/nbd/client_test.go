@@ -146,9 +146,14 @@ func understand(sent []byte, reads map[uint64][2]uint64) (o outcome, err error) 
 }
 
 // play serves an export to a client that sends these bytes.
-func play(e Export, sent []byte) (heard []byte, err error) {
+func play(e Export, sent []byte) (heard []byte, err error) { return playWith(readers, e, sent) }
+
+// playWith is play with this many workers.
+func playWith(workers int, e Export, sent []byte) (heard []byte, err error) {
 	var out bytes.Buffer
-	err = newSession(bytes.NewReader(sent), &out, e, func() {}).run()
+	s := newSession(bytes.NewReader(sent), &out, e, func() {})
+	s.workers = workers
+	err = s.run()
 	return out.Bytes(), err
 }
 

@@ -42,10 +42,17 @@ type Export struct {
 	Source io.ReaderAt
 	// Pinned is what is served as it once was; nil when nothing is.
 	Pinned Pinned
+	// Wait, if not nil, is called before n bytes are read, at most WaitBytes,
+	// by several goroutines at a time: to hold back the client, which gets
+	// them when it returns. An error ends the session.
+	Wait func(n int64) error
 	// Release, if not nil, is called once, when neither Source nor Pinned is
 	// read any more: that may be after Serve has returned, see there.
 	Release func()
 }
+
+// WaitBytes is the most that Export.Wait is asked for at a time.
+const WaitBytes = 256 << 10
 
 // Pinned is ranges of an export that are served as they once were. Its
 // methods are safe for concurrent use.
@@ -124,7 +131,8 @@ type session struct {
 	export Export
 	hangUp func() // ends both directions of the connection
 
-	kernel kernel
+	kernel  kernel
+	workers int // how many answer requests
 
 	// What was agreed on in the handshake.
 	structured bool // NBD_OPT_STRUCTURED_REPLY
@@ -140,7 +148,7 @@ type session struct {
 }
 
 func newSession(in io.Reader, out io.Writer, e Export, hangUp func()) *session {
-	return &session{in: bufio.NewReaderSize(in, 64*requestLength), out: out, export: e, hangUp: hangUp}
+	return &session{in: bufio.NewReaderSize(in, 64*requestLength), out: out, export: e, hangUp: hangUp, workers: readers}
 }
 
 // kernel is what the system can do with a source that is a file; its parts
@@ -166,12 +174,8 @@ func (s *session) run() error {
 	if err != nil || !granted {
 		return err
 	}
-	workers := readers
-	if s.kernel.move != nil {
-		workers = 1
-	}
 	var group sync.WaitGroup
-	for range workers {
+	for range s.workers {
 		group.Go(s.work)
 	}
 	group.Wait()

@@ -73,6 +73,7 @@ func (r polled) Read(p []byte) (n int, err error) {
 // useKernel has the kernel move data from the file to the socket, and tell its
 // holes.
 func (s *session) useKernel(conn, file *os.File) {
+	s.workers = 1
 	s.kernel = kernel{
 		move: func(off, n int64) error { return sendFile(conn, file, off, n) },
 		willNeed: func(off, n int64) {

@@ -103,11 +103,12 @@ func parseRequest(p []byte) request {
 
 // announce has the kernel begin to read what the requests ask for that have
 // arrived behind the one in work: a disk is then as busy as the client wants
-// it, though one is answered after the other.
+// it, though one is answered after the other. A client that is held back does
+// not want it to be busy.
 func (s *session) announce() {
 	waiting := s.in.Buffered() / requestLength
 	s.announced = max(0, s.announced-1)
-	for ; s.kernel.willNeed != nil && s.announced < waiting; s.announced++ {
+	for ; s.kernel.willNeed != nil && s.export.Wait == nil && s.announced < waiting; s.announced++ {
 		p, err := s.in.Peek((s.announced + 1) * requestLength)
 		if err != nil {
 			return // it is all there
@@ -148,7 +149,7 @@ func (s *session) work() {
 // A worker answers one request at a time.
 type worker struct {
 	*session
-	buffer []byte // room for a header, and behind it bufferSize bytes
+	buffer []byte // room for a header, and behind it for bufferSize bytes, or all there are
 }
 
 // answer answers a request; an error ends the session.
@@ -210,8 +211,9 @@ func (w *worker) read(r request) error {
 	end := int64(r.offset) + int64(r.length)
 	for off := int64(r.offset); off < end; {
 		stop, pinned := w.part(off, end)
-		var err error
+		stop, err := w.wait(off, stop)
 		switch {
+		case err != nil:
 		case pinned:
 			stop, err = w.sendRead(r, w.export.Pinned, off, stop)
 		case w.kernel.move == nil || stop-off <= copied:
@@ -225,6 +227,16 @@ func (w *worker) read(r request) error {
 		off = stop
 	}
 	return nil
+}
+
+// wait waits until a part may be read, or as much of it as is waited for at a
+// time. It returns its end.
+func (w *worker) wait(off, stop int64) (int64, error) {
+	if w.export.Wait == nil {
+		return stop, nil
+	}
+	stop = min(stop, off+WaitBytes)
+	return stop, w.export.Wait(stop - off)
 }
 
 // part returns the end of the part from off on that is pinned, or is not; it
@@ -264,7 +276,7 @@ func (w *worker) header(r request, off, stop int64) []byte {
 // that. It returns its end.
 func (w *worker) sendRead(r request, from io.ReaderAt, off, stop int64) (int64, error) {
 	if w.buffer == nil {
-		w.buffer = make([]byte, headerRoom+bufferSize)
+		w.buffer = make([]byte, headerRoom+min(bufferSize, w.export.Size))
 	}
 	stop = min(stop, off+bufferSize)
 	data := w.buffer[headerRoom:][:stop-off]

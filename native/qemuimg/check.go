@@ -12,6 +12,7 @@ import (
 
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/confine"
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 // checkable are the drivers whose format can be checked: those of QEMU that
@@ -20,10 +21,12 @@ var checkable = map[string]bool{"qcow2": true, "qed": true, "vdi": true, "vhdx":
 
 // CheckOptions says how an image is checked.
 type CheckOptions struct {
-	// Limits are the process's; nil means QuickLimits.
+	// Limits are the process's; nil means QuickLimits, and with Throttle the
+	// deadline of those as a bound on time without progress.
 	Limits *Limits
-	// HandOff is as in ConvertOptions.
-	HandOff string
+	// HandOff and Throttle are as in ConvertOptions.
+	HandOff  string
+	Throttle *throttle.Job
 }
 
 // A CheckResult tells what a check found. Clusters are the format's units of
@@ -62,15 +65,12 @@ func (t *Tool) Check(ctx context.Context, image *vetted.Image, o CheckOptions) (
 	if !checkable[facts.Driver] {
 		return nil, fmt.Errorf("check %s: %w: qemu-img has no check for this format", facts.Format, errors.ErrUnsupported)
 	}
-	limits := QuickLimits()
-	if o.Limits != nil {
-		limits = *o.Limits
-	}
 	var found *CheckResult
-	handOff, err := t.reading(ctx, []*vetted.Image{image}, o.HandOff, func(sources []*source) error {
+	handOff, err := t.reading(ctx, []*vetted.Image{image}, o.HandOff, o.Throttle, func(sources []*source, held *held) error {
 		result, err := t.runOn(ctx, sources[0], "check", job{
 			args:   []string{"check", "--output=json", "--image-opts", sources[0].options},
-			limits: limits,
+			limits: o.limits(),
+			held:   held,
 		})
 		found, err = checked(result, err)
 		return err
@@ -117,6 +117,19 @@ func checked(result *confine.Result, err error) (*CheckResult, error) {
 		found.Said = lastLines(string(result.Stderr))
 	}
 	return found, nil
+}
+
+// limits are those of the process. Who is kept waiting cannot be told how long
+// it takes.
+func (o CheckOptions) limits() Limits {
+	if o.Limits != nil {
+		return *o.Limits
+	}
+	limits := QuickLimits()
+	if o.Throttle != nil {
+		limits.Deadline, limits.NoProgress = 0, limits.Deadline
+	}
+	return limits
 }
 
 // parseCheck reads what --output=json prints (ImageCheck in QEMU's

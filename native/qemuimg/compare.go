@@ -11,6 +11,7 @@ import (
 
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/confine"
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 // CompareOptions says how two images are compared.
@@ -20,6 +21,9 @@ type CompareOptions struct {
 	Limits *Limits
 	// HandOff is as in ConvertOptions.
 	HandOff string
+	// Throttle is as in ConvertOptions; the job has one part of a device, also
+	// if both images are on it.
+	Throttle *throttle.Job
 	// Progress is as in ConvertOptions, of the larger disk.
 	Progress func(done, total int64)
 }
@@ -46,7 +50,7 @@ func (t *Tool) Compare(ctx context.Context, a, b *vetted.Image, o CompareOptions
 	}
 	larger := max(a.Facts().VirtualSize, b.Facts().VirtualSize)
 	var found *CompareResult
-	handOff, err := t.reading(ctx, []*vetted.Image{a, b}, o.HandOff, func(sources []*source) error {
+	handOff, err := t.reading(ctx, []*vetted.Image{a, b}, o.HandOff, o.Throttle, func(sources []*source, held *held) error {
 		var expected int64
 		for i, image := range []*vetted.Image{a, b} {
 			facts := image.Facts()
@@ -61,6 +65,7 @@ func (t *Tool) Compare(ctx context.Context, a, b *vetted.Image, o CompareOptions
 			args:   []string{"compare", "-p", "--image-opts", sources[0].options, sources[1].options},
 			limits: limits,
 			output: reportProgress(o.Progress, larger),
+			held:   held,
 		}, sources[1])
 		found, err = compared(result, err, larger)
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/directio"
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 // ConvertOptions says what to make of an image.
@@ -38,6 +39,10 @@ type ConvertOptions struct {
 	// is compared, and the output is of no one moment. It is refused for any
 	// other format.
 	Live bool
+	// Throttle, if not nil, holds the job back: by what it reads of the source
+	// and what qemu-img writes to the output. It is refused, with a
+	// *RateLimitError, where the source is not served. The caller ends it.
+	Throttle *throttle.Job
 	// Progress, if set, is told of bytes of the virtual disk done, and of
 	// all. It is called from one goroutine at a time, and not after Convert
 	// returns.
@@ -51,6 +56,9 @@ type ConvertResult struct {
 	CPU, Wall  time.Duration // used
 	OutputSize int64         // length of the output file, in bytes
 	Allocated  int64         // bytes of it that are stored, not holes
+	// Counted says that Throttle was told what qemu-img wrote; otherwise it is
+	// held back by what it reads alone.
+	Counted bool
 }
 
 // Convert writes an image's virtual disk to output in another format. output
@@ -65,7 +73,7 @@ type ConvertResult struct {
 //
 // The error is a *NoSpaceError when the output's file system is full, a
 // *ToolError when qemu-img failed or met a limit, a *confine.LayerError when
-// it could not be confined, a *LockedError when another program writes to the
+// it could not be confined, a *RateLimitError, a *LockedError when another program writes to the
 // source, errors.ErrUnsupported for a target or a hand-off that is none, the
 // context's cause, or that of the image's content when the source is not what
 // was vetted: before, while it was read, or when the work was done.
@@ -123,6 +131,14 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	if err != nil {
 		return nil, err
 	}
+	held, err := holding(o.Throttle, handOff)
+	if err != nil {
+		return nil, err
+	}
+	if held != nil {
+		o.Throttle.Destination(output)
+		held.counter = &confine.Counter{}
+	}
 	outputInfo, err := output.Stat()
 	if err != nil {
 		return nil, err
@@ -166,6 +182,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 		limits:   limits,
 		fileSize: bound,
 		output:   reportProgress(o.Progress, facts.VirtualSize),
+		held:     held,
 	})
 	if failed, ok := errors.AsType[*ToolError](err); ok && failed.Signal == 0 {
 		if errno := noSpace(failed.Stderr); errno != nil {
@@ -181,7 +198,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	}
 	return &ConvertResult{
 		HandOff: handOff, Layers: result.Layers, CPU: result.UserTime + result.SystemTime, Wall: result.Wall,
-		OutputSize: outputInfo.Size(), Allocated: openfile.Allocated(outputInfo),
+		OutputSize: outputInfo.Size(), Allocated: openfile.Allocated(outputInfo), Counted: held.counted(),
 	}, nil
 }
 

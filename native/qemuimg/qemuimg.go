@@ -231,11 +231,12 @@ type job struct {
 	limits   Limits
 	fileSize int64 // the largest file it may write, in bytes
 	output   func([]byte)
+	held     *held // nil when it is not
 }
 
 // run runs qemu-img. The result is not nil if err is nil or a *ToolError.
 func (t *Tool) run(ctx context.Context, op string, j job) (*confine.Result, error) {
-	result, err := confine.Run(ctx, confine.Spec{
+	s := confine.Spec{
 		Path:  t.path,
 		Args:  j.args,
 		Env:   environment,
@@ -251,7 +252,11 @@ func (t *Tool) run(ctx context.Context, op string, j job) (*confine.Result, erro
 		GID:        t.config.GID,
 		BestEffort: t.config.BestEffort,
 		Require:    t.config.Require,
-	})
+	}
+	if j.held != nil {
+		s.Held, s.Counter = j.held.waiting, j.held.counter
+	}
+	result, err := confine.Run(ctx, s)
 	if err != nil {
 		return nil, fmt.Errorf("qemu-img %s: %w", op, err)
 	}

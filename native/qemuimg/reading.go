@@ -6,13 +6,19 @@ import (
 	"fmt"
 
 	"github.com/assay-dev/assay/internal/vetted"
+	"github.com/assay-dev/assay/native/throttle"
 )
 
 // reading is a call that reads images and writes nothing: each image is
 // compared with what was vetted, handed over, and compared again when the
-// call is done. How they were handed over is returned.
-func (t *Tool) reading(ctx context.Context, images []*vetted.Image, handOff string, call func([]*source) error) (string, error) {
+// call is done. How they were handed over is returned. A job holds it back, if
+// there is one.
+func (t *Tool) reading(ctx context.Context, images []*vetted.Image, handOff string, job *throttle.Job, call func([]*source, *held) error) (string, error) {
 	handOff, err := t.HandOff(handOff)
+	if err != nil {
+		return "", err
+	}
+	held, err := holding(job, handOff)
 	if err != nil {
 		return "", err
 	}
@@ -38,7 +44,7 @@ func (t *Tool) reading(ctx context.Context, images []*vetted.Image, handOff stri
 		defer s.close()
 		works, sources = append(works, work), append(sources, s)
 	}
-	err = call(sources)
+	err = call(sources, held)
 	if err != nil && ctx.Err() != nil {
 		return "", err
 	}

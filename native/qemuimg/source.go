@@ -139,6 +139,9 @@ func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*
 		files = append(files, s.file)
 	}
 	j.files = append(files, j.files...)
+	// What waits for its turn to be served does so as long as the tool runs.
+	waiting, stopWaiting := context.WithCancel(ctx)
+	defer stopWaiting()
 	served := make([]chan error, 0, len(sources))
 	for _, s := range sources {
 		done := make(chan error, 1)
@@ -148,9 +151,17 @@ func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*
 			continue
 		}
 		s.export.Release = s.work.Hold() // a cancelled job leaves a read behind
+		if j.held != nil {
+			from := j.held.job.Source(s.work.File())
+			s.export.Wait = func(n int64) error { return j.held.wait(waiting, from, n) }
+		}
 		go func() { done <- nbd.Serve(ctx, s.server, *s.export) }()
 	}
 	result, err := t.run(ctx, op, j)
+	stopWaiting()
+	if j.held != nil {
+		j.held.tell()
+	}
 	var serveErr error
 	for i, s := range sources {
 		if s.export != nil {

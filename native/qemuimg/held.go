@@ -1,0 +1,82 @@
+package qemuimg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/assay-dev/assay/native/confine"
+	"github.com/assay-dev/assay/native/throttle"
+)
+
+// A RateLimitError says that a rate cannot be held, as qemu-img reads the file
+// of a source itself. It matches errors.ErrUnsupported.
+type RateLimitError struct {
+	HandOff string // HandOffDescriptor
+}
+
+// Error implements error.
+func (e *RateLimitError) Error() string {
+	return fmt.Sprintf("a rate limit cannot be held with hand-off %s: qemu-img reads the file itself", e.HandOff)
+}
+
+// Hint says what to do about it.
+func (e *RateLimitError) Hint() string {
+	return "have the source served (hand-off nbd; qemu-img needs its nbd driver), or ask for no rate limit"
+}
+
+// Is reports whether target is errors.ErrUnsupported.
+func (e *RateLimitError) Is(target error) bool { return target == errors.ErrUnsupported }
+
+// A held job is held back by its sources: before a part of one is served,
+// there is room for it and for what the tool has written since.
+type held struct {
+	job     *throttle.Job
+	counter *confine.Counter // of what the tool writes; nil when it writes nothing that counts
+
+	mu   sync.Mutex
+	told int64 // bytes written, that the job was told of
+}
+
+// holding returns what holds a job back whose source is handed over in this
+// way; nil for no job.
+func holding(job *throttle.Job, handOff string) (*held, error) {
+	switch {
+	case job == nil:
+		return nil, nil
+	case handOff != HandOffNBD:
+		return nil, &RateLimitError{HandOff: handOff}
+	}
+	return &held{job: job}, nil
+}
+
+// wait waits before n bytes of a source are served.
+func (h *held) wait(ctx context.Context, source *throttle.Source, n int64) error {
+	h.tell()
+	return source.Wait(ctx, n)
+}
+
+// tell tells the job what the tool has written.
+func (h *held) tell() {
+	if h.counter == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	written, _ := h.counter.Written() // where it is not known, it is 0
+	h.job.Wrote(written - h.told)
+	h.told = written
+}
+
+// waiting tells whether the tool is kept waiting.
+func (h *held) waiting() bool { return h.job.Waiting() }
+
+// counted tells whether it was known what the tool wrote.
+func (h *held) counted() bool {
+	if h == nil || h.counter == nil {
+		return false
+	}
+	_, known := h.counter.Written()
+	return known
+}
