@@ -3,8 +3,8 @@ package engine
 import (
 	"context"
 	"os"
-	"runtime/debug"
 
+	"github.com/assay-dev/assay/internal/buildinfo"
 	"github.com/assay-dev/assay/native/blockcopy"
 	"github.com/assay-dev/assay/native/directio"
 	"github.com/assay-dev/assay/native/qemuimg"
@@ -39,26 +39,11 @@ func (e *Engine) copier(image *Image, o ConvertOptions) *writer {
 			HandOff: HandOffNone, Layers: []string{}, OutputSize: copied.OutputSize, Allocated: copied.Allocated,
 		}, nil
 	}
-	return &writer{tool: Tool{self, version()}, write: write, close: func() {}}
+	return &writer{tool: Tool{self, buildinfo.Version()}, write: write, close: func() {}}
 }
 
 // self is the name of the engine as a tool.
 const self = "assay"
-
-// version returns that of the module which this package belongs to, as the
-// program was built with it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, m := range append(info.Deps, &info.Main) {
-		if m.Path == "github.com/assay-dev/assay" && m.Version != "" {
-			return m.Version
-		}
-	}
-	return "unknown"
-}
 
 // align returns to what an output that is a device must be aligned where it is
 // written past the page cache; 0 where it is not.

@@ -51,6 +51,7 @@ func TestImportsRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
 		"hostfuncs":          {},
 		"probes":             {},
+		"internal/buildinfo": {},
 		"internal/openfile":  {},
 		"internal/vetted":    {},
 		"testdata/images":    {},
@@ -65,10 +66,11 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native/stamp":       {},
 		"native/qemuimg":     {"native/confine", "native/directio", "native/nbd", "internal/openfile", "internal/vetted"},
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
-			"native/blockcopy", "native/confine", "native/destination", "native/directio", "native/qemuimg", "native/stamp"},
+			"native/blockcopy", "native/confine", "native/destination", "native/directio", "native/qemuimg", "native/stamp",
+			"internal/buildinfo"},
 		"probes/probetest": {"engine", "engine/sandbox", "hostfuncs", "probes", "testdata/images"},
 		"cmd/assay": {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/luks",
-			"native/qemuimg", "native/stamp", "probes", "probes/probetest"},
+			"native/qemuimg", "native/stamp", "probes", "probes/probetest", "internal/buildinfo"},
 	}
 	packages := list(t, "./cmd/...", "./engine/...", "./hostfuncs", "./native/...", "./probes", "./probes/probetest", "./internal/vetted")
 	for path, p := range packages {
