@@ -135,6 +135,7 @@ func (e *OutputError) Error() string {
 // *qemuimg.NotFoundError or *confine.LayerError inside); those of package
 // destination for names that cannot be used; *SourceChangedError;
 // *qemuimg.LockedError when another program writes to the source;
+// *qemuimg.CapacityError when the disk is too large for the format;
 // *qemuimg.ToolError; *qemuimg.NoSpaceError; *OutputError.
 func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o ConvertOptions) (*ConvertResult, error) {
 	start := time.Now()
@@ -168,7 +169,8 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
 	asked := o.tool()
-	if err := asked.CheckTarget(); err != nil {
+	size := (image.report.VirtualSize + sectorSize - 1) / sectorSize * sectorSize
+	if err := asked.CheckTarget(size); err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
 	writer, err := e.writer(ctx, image, o)
@@ -176,7 +178,6 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
 	defer writer.close()
-	size := (image.report.VirtualSize + sectorSize - 1) / sectorSize * sectorSize
 	out, err := to.open(size, image, o)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)

@@ -66,8 +66,8 @@ type ConvertResult struct {
 // The error is a *NoSpaceError when the output's file system is full, a
 // *ToolError when qemu-img failed or met a limit, a *confine.LayerError when
 // it could not be confined, a *LockedError when another program writes to the
-// source, errors.ErrUnsupported for a target or a hand-off that is none, the
-// context's cause, or that of the image's content when the source is not what
+// source, errors.ErrUnsupported for a target or a hand-off that is none, a
+// *CapacityError for a disk that the target cannot hold, the context's cause, or that of the image's content when the source is not what
 // was vetted: before, while it was read, or when the work was done.
 func (t *Tool) Convert(ctx context.Context, image *vetted.Image, output *os.File, o ConvertOptions) (*ConvertResult, error) {
 	if image == nil {
@@ -141,6 +141,9 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	defer in.close()
 
 	size := rawSize(facts.VirtualSize)
+	if err := to.checkSize(size, o.Options); err != nil {
+		return nil, err
+	}
 	bound := o.bound(to, size)
 	if o.Target == TargetRaw {
 		if size > bound {
