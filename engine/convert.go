@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/assay-dev/assay/internal/vetted"
@@ -187,7 +188,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		err = out.Clear(ctx)
 	}
 	if err == nil {
-		converted, err = writer.write(ctx, out.File())
+		converted, err = writer.write(ctx, out)
 	}
 	if err == nil {
 		err = e.checkOutput(ctx, size, out, o.To)
@@ -228,7 +229,7 @@ type writer struct {
 	tool Tool
 	// overZeros says that it leaves zeros out.
 	overZeros bool
-	write     func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error)
+	write     func(ctx context.Context, out output) (*qemuimg.ConvertResult, error)
 	close     func()
 }
 
@@ -249,7 +250,7 @@ func (e *Engine) writer(ctx context.Context, image *Image, o ConvertOptions) (*w
 	return &writer{
 		tool:      Tool{"qemu-img", tool.Version().String()},
 		overZeros: true,
-		write: func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error) {
+		write: func(ctx context.Context, out output) (*qemuimg.ConvertResult, error) {
 			return e.runTool(ctx, tool, source, out, o)
 		},
 		close: closeSource,
@@ -257,13 +258,15 @@ func (e *Engine) writer(ctx context.Context, image *Image, o ConvertOptions) (*w
 }
 
 // runTool waits for its turn and has the tool convert.
-func (e *Engine) runTool(ctx context.Context, tool *qemuimg.Tool, source *vetted.Image, out *os.File, o ConvertOptions) (*qemuimg.ConvertResult, error) {
+func (e *Engine) runTool(ctx context.Context, tool *qemuimg.Tool, source *vetted.Image, out output, o ConvertOptions) (*qemuimg.ConvertResult, error) {
 	leave, err := turn(ctx, e.processes)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	return tool.Convert(ctx, source, out, o.tool())
+	asked := o.tool()
+	asked.Name = filepath.Base(out.Path())
+	return tool.Convert(ctx, source, out.File(), asked)
 }
 
 // tool returns the options as the tool has them.

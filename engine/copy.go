@@ -19,7 +19,7 @@ func copies(image *Image, o ConvertOptions) bool {
 // copier copies a raw image to a raw output. It takes the turn of a process,
 // as it is as much work.
 func (e *Engine) copier(image *Image, o ConvertOptions) *writer {
-	write := func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error) {
+	write := func(ctx context.Context, to output) (*qemuimg.ConvertResult, error) {
 		size := image.vetted.Facts().VirtualSize
 		if o.SizeLimit > 0 && (size+sectorSize-1)/sectorSize*sectorSize > o.SizeLimit {
 			return nil, &qemuimg.ToolError{Tool: self, Op: "copy", ExitCode: -1, Limit: qemuimg.LimitFileSize}
@@ -29,6 +29,7 @@ func (e *Engine) copier(image *Image, o ConvertOptions) *writer {
 			return nil, err
 		}
 		defer leave()
+		out := to.File()
 		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{
 			Align: align(out), Live: o.Live, Progress: o.Progress,
 		})

@@ -34,6 +34,9 @@ type ConvertOptions struct {
 	// HandOff is how qemu-img gets the source: HandOffNBD, HandOffDescriptor,
 	// or empty for the first of these that this qemu-img can do.
 	HandOff string
+	// Name is the name that the output's file will have, for formats in which
+	// a file holds its own (VMDK). Nothing is opened by it.
+	Name string
 	// Live takes a raw source as it is while others may write to it: nothing
 	// is compared, and the output is of no one moment. It is refused for any
 	// other format.
@@ -177,6 +180,11 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	}
 	if err != nil {
 		return nil, err
+	}
+	if o.Target == TargetVMDK {
+		if err := nameVMDK(output, o.Name); err != nil {
+			return nil, err
+		}
 	}
 	outputInfo, err = output.Stat()
 	if err != nil {
