@@ -3,6 +3,7 @@ package qemuimg
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,4 +85,44 @@ func TestNameVMDK(t *testing.T) {
 	if nameVMDK(f, "a") == nil {
 		t.Error("what cannot be read is no error")
 	}
+}
+
+// memory is a file of fixed length.
+type memory []byte
+
+func (m memory) ReadAt(p []byte, off int64) (int, error) {
+	return bytes.NewReader(m).ReadAt(p, off)
+}
+
+func (m memory) WriteAt(p []byte, off int64) (int, error) {
+	if off < 0 || off+int64(len(p)) > int64(len(m)) {
+		return 0, errors.New("beyond the end")
+	}
+	return copy(m[off:], p), nil
+}
+
+// FuzzNameVMDK: whatever a tool has written, only a descriptor is changed, in
+// which the name is one line then.
+func FuzzNameVMDK(f *testing.F) {
+	const text = "# Disk DescriptorFile\nRW 95 SPARSE \"4\"\nddb.adapterType = \"ide\"\n"
+	f.Add(sparse(1, 2, text), "disk.vmdk")
+	f.Add(sparse(3, 1, text), "größe")
+	f.Add(sparse(1, 1, text)[:700], "a\nb")
+	f.Fuzz(func(t *testing.T, file []byte, name string) {
+		got := memory(bytes.Clone(file))
+		if err := nameVMDK(got, name); err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(got, file) {
+			return
+		}
+		at := int64(binary.LittleEndian.Uint64(file[28:])) * sector
+		end := at + int64(binary.LittleEndian.Uint64(file[36:]))*sector
+		if at < sector || end > at+maxDescriptor*sector || !bytes.Equal(got[:at], file[:at]) || !bytes.Equal(got[end:], file[end:]) {
+			t.Fatalf("something outside of %d to %d was changed", at, end)
+		}
+		if bytes.Count(got[at:end], []byte("\n")) != bytes.Count(file[at:end], []byte("\n")) || bytes.Contains(got[at:end], []byte("SPARSE \"4\"\n")) && name != "4" {
+			t.Fatal("another line was changed")
+		}
+	})
 }
