@@ -76,8 +76,9 @@ func qcow2Capacity(set settings) (int64, string) {
 	}
 	bits := set.number("refcount_bits", 16)
 	mapped := l1 / pointer * (cluster / entry) * cluster
-	counted := refcountTable / pointer * (cluster * 8 / bits) * cluster
-	if counted < mapped {
+	// Of a cluster of refcounts; all of them may count more than an int64.
+	block := cluster * 8 / bits * cluster
+	if counted := refcountTable / pointer * block; block < mapped/(refcountTable/pointer) {
 		return counted, fmt.Sprintf("a refcount table of 8 MiB, with clusters of %d bytes and refcounts of %d bits", cluster, bits)
 	}
 	return mapped, fmt.Sprintf("an L1 table of 32 MiB, with clusters of %d bytes", cluster)

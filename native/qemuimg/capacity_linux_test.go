@@ -27,6 +27,7 @@ func TestCapacity(t *testing.T) {
 		{ConvertOptions{Target: TargetQcow2}, 2 << 50, true, true},
 		{ConvertOptions{Target: TargetQcow2, Options: settings{"cluster_size": "4k"}}, 8 << 40, true, true},
 		{ConvertOptions{Target: TargetQcow2, Options: settings{"cluster_size": "16k", "extended_l2": "on"}}, 64 << 40, true, true},
+		{ConvertOptions{Target: TargetQcow2, Options: settings{"cluster_size": "2M", "refcount_bits": "1"}}, 1 << 61, false, true},
 	} {
 		t.Run(fmt.Sprint(c.o.Target, c.o.Subformat, c.o.Options), func(t *testing.T) {
 			if err := c.o.CheckTarget(c.limit); err != nil {
