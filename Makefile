@@ -25,7 +25,7 @@ setup: ## install what the build and the tests use (on Debian, as root; else say
 
 .PHONY: build
 build: ## build the command into bin/assay
-	$(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/assay ./cmd/assay
+	$(GO) build -trimpath -ldflags '-X github.com/assay-dev/assay/internal/buildinfo.linked=$(VERSION)' -o bin/assay ./cmd/assay
 
 .PHONY: demo
 demo: setup build ## look at good and hostile images, and convert one
@@ -65,7 +65,7 @@ test-full: test race cross ## all of the above, the race detector, other systems
 # With ASSAY_LONG, tests that try many variants try them all.
 .PHONY: test-long
 test-long: ## the tests of real tools on every variant: more images, more conversions (an hour)
-	ASSAY_LONG=1 $(GO) test -timeout 3h -run 'Differential|Mutants|WhileWritten' ./engine
+	ASSAY_LONG=1 $(GO) test -timeout 3h -run 'Differential|Mutants|WhileWritten|Outputs|Matrix|SourcesOn|Killed' ./engine ./cmd/assay
 
 # Short leaves out the tests that do much, but one thing after the other.
 .PHONY: race

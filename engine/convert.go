@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/assay-dev/assay/internal/vetted"
@@ -142,8 +143,9 @@ func (e *OutputError) Error() string {
 // *qemuimg.NotFoundError or *confine.LayerError inside); those of package
 // destination for names that cannot be used; *SourceChangedError;
 // *qemuimg.LockedError when another program writes to the source;
-// *qemuimg.ToolError; *qemuimg.NoSpaceError; *qemuimg.RateLimitError, before
-// anything is written; *OutputError.
+// *qemuimg.CapacityError when the disk is too large for the format, and
+// *qemuimg.RateLimitError, both before anything is written;
+// *qemuimg.ToolError; *qemuimg.NoSpaceError; *OutputError.
 func (e *Engine) Convert(ctx context.Context, image *Image, to Destination, o ConvertOptions) (*ConvertResult, error) {
 	start := time.Now()
 	result, err := e.convert(ctx, image, to, o)
@@ -176,7 +178,8 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
 	asked := o.tool()
-	if err := asked.CheckTarget(); err != nil {
+	size := (image.report.VirtualSize + sectorSize - 1) / sectorSize * sectorSize
+	if err := asked.CheckTarget(size); err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
 	job, err := e.held(o.RateLimit)
@@ -189,7 +192,6 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
 	defer writer.close()
-	size := (image.report.VirtualSize + sectorSize - 1) / sectorSize * sectorSize
 	out, err := to.open(size, image, o)
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
@@ -199,7 +201,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		err = out.Clear(ctx)
 	}
 	if err == nil {
-		converted, err = writer.write(ctx, out.File())
+		converted, err = writer.write(ctx, out)
 	}
 	if err == nil {
 		err = e.checkOutput(ctx, size, out, o.To)
@@ -240,7 +242,7 @@ type writer struct {
 	tool Tool
 	// overZeros says that it leaves zeros out.
 	overZeros bool
-	write     func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error)
+	write     func(ctx context.Context, out output) (*qemuimg.ConvertResult, error)
 	close     func()
 }
 
@@ -264,7 +266,7 @@ func (e *Engine) writer(ctx context.Context, image *Image, job *throttle.Job, o 
 	return &writer{
 		tool:      Tool{"qemu-img", tool.Version().String()},
 		overZeros: true,
-		write: func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error) {
+		write: func(ctx context.Context, out output) (*qemuimg.ConvertResult, error) {
 			return e.runTool(ctx, tool, source, out, job, o)
 		},
 		close: closeSource,
@@ -272,15 +274,15 @@ func (e *Engine) writer(ctx context.Context, image *Image, job *throttle.Job, o 
 }
 
 // runTool waits for its turn and has the tool convert.
-func (e *Engine) runTool(ctx context.Context, tool *qemuimg.Tool, source *vetted.Image, out *os.File, job *throttle.Job, o ConvertOptions) (*qemuimg.ConvertResult, error) {
+func (e *Engine) runTool(ctx context.Context, tool *qemuimg.Tool, source *vetted.Image, out output, job *throttle.Job, o ConvertOptions) (*qemuimg.ConvertResult, error) {
 	leave, err := turn(ctx, e.processes)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	options := o.tool()
-	options.Throttle = job
-	return tool.Convert(ctx, source, out, options)
+	asked := o.tool()
+	asked.Throttle, asked.Name = job, filepath.Base(out.Path())
+	return tool.Convert(ctx, source, out.File(), asked)
 }
 
 // tool returns the options as the tool has them.

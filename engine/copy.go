@@ -3,8 +3,8 @@ package engine
 import (
 	"context"
 	"os"
-	"runtime/debug"
 
+	"github.com/assay-dev/assay/internal/buildinfo"
 	"github.com/assay-dev/assay/native/blockcopy"
 	"github.com/assay-dev/assay/native/directio"
 	"github.com/assay-dev/assay/native/qemuimg"
@@ -20,7 +20,7 @@ func copies(image *Image, o ConvertOptions) bool {
 // copier copies a raw image to a raw output. It takes the turn of a process,
 // as it is as much work.
 func (e *Engine) copier(image *Image, job *throttle.Job, o ConvertOptions) *writer {
-	write := func(ctx context.Context, out *os.File) (*qemuimg.ConvertResult, error) {
+	write := func(ctx context.Context, to output) (*qemuimg.ConvertResult, error) {
 		size := image.vetted.Facts().VirtualSize
 		if o.SizeLimit > 0 && (size+sectorSize-1)/sectorSize*sectorSize > o.SizeLimit {
 			return nil, &qemuimg.ToolError{Tool: self, Op: "copy", ExitCode: -1, Limit: qemuimg.LimitFileSize}
@@ -30,6 +30,7 @@ func (e *Engine) copier(image *Image, job *throttle.Job, o ConvertOptions) *writ
 			return nil, err
 		}
 		defer leave()
+		out := to.File()
 		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{
 			Align: align(out), Live: o.Live, Throttle: job, Progress: o.Progress,
 		})
@@ -40,26 +41,11 @@ func (e *Engine) copier(image *Image, job *throttle.Job, o ConvertOptions) *writ
 			HandOff: HandOffNone, Layers: []string{}, OutputSize: copied.OutputSize, Allocated: copied.Allocated, Counted: true,
 		}, nil
 	}
-	return &writer{tool: Tool{self, version()}, write: write, close: func() {}}
+	return &writer{tool: Tool{self, buildinfo.Version()}, write: write, close: func() {}}
 }
 
 // self is the name of the engine as a tool.
 const self = "assay"
-
-// version returns that of the module which this package belongs to, as the
-// program was built with it.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, m := range append(info.Deps, &info.Main) {
-		if m.Path == "github.com/assay-dev/assay" && m.Version != "" {
-			return m.Version
-		}
-	}
-	return "unknown"
-}
 
 // align returns to what an output that is a device must be aligned where it is
 // written past the page cache; 0 where it is not.

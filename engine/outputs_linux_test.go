@@ -93,3 +93,35 @@ func TestOutputs(t *testing.T) {
 		}
 	}
 }
+
+// TestVMDKNamesItself: the extent line of a VMDK holds the name of its own
+// file, and whatever the name is, nothing but that.
+func TestVMDKNamesItself(t *testing.T) {
+	needTools(t)
+	eng := newEngine(t, engine.NewConfig())
+	disk := randomDisk(200 << 10)
+	dir := quickDir(t)
+	raw := filepath.Join(dir, "source")
+	if err := os.WriteFile(raw, disk, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"of a guest.vmdk":   "of a guest.vmdk",
+		"größe":             "größe",
+		"x\" RW 1 FLAT \"y": "disk.vmdk",
+		"two\nlines":        "disk.vmdk",
+	} {
+		for _, subformat := range engine.OutputSubformats("vmdk") {
+			path := filepath.Join(dir, name)
+			convertTo(t, eng, raw, "raw", engine.ToFile(path), engine.ConvertOptions{To: "vmdk", Subformat: subformat, Overwrite: true})
+			if line := fmt.Appendf(nil, "\nRW %d SPARSE \"%s\"\n", len(disk)/512, want); bytes.Count(readFile(t, path), line) != 1 {
+				t.Errorf("%s %q has no line %q", subformat, name, line)
+			}
+			back := filepath.Join(t.TempDir(), "back")
+			convertTo(t, eng, path, "vmdk", engine.ToFile(back), engine.ConvertOptions{To: "raw"})
+			if !bytes.Equal(readFile(t, back), disk) {
+				t.Errorf("%s %q is another disk", subformat, name)
+			}
+		}
+	}
+}

@@ -23,8 +23,8 @@ func (e *SpoolLimitError) Error() string {
 // given no folder for it.
 var ErrNoSpoolDir = errors.New("no folder for temporary copies: set Config.WithSpoolDir")
 
-// spool is a temporary copy of a source. Its name is removed as soon as it is
-// open where the system allows it, so that a killed process leaves nothing.
+// spool is a temporary copy of a source. It has no name where the system allows
+// that, so that a killed process leaves nothing.
 type spool struct {
 	file  *os.File
 	named bool          // the name could not be removed while open
@@ -37,12 +37,10 @@ func (e *Engine) newSpool() (*spool, error) {
 	if e.config.spoolDir == "" {
 		return nil, ErrNoSpoolDir
 	}
-	f, err := os.CreateTemp(e.config.spoolDir, "assay-spool-*")
+	f, named, err := openSpool(e.config.spoolDir)
 	if err != nil {
 		return nil, fmt.Errorf("creating a temporary copy: %w", err)
 	}
-	// Windows cannot remove an open file; there Close does.
-	named := os.Remove(f.Name()) != nil
 	return &spool{file: f, named: named, used: &e.spooled, limit: e.config.maxSpool}, nil
 }
 

@@ -116,7 +116,7 @@ func errorCode(err error) string {
 		return "source-changed"
 	case is[*qemuimg.LockedError](err), is[*destination.BusyError](err):
 		return "in-use"
-	case is[*destination.TooSmallError](err):
+	case is[*destination.TooSmallError](err), is[*qemuimg.CapacityError](err):
 		return "too-small"
 	case is[*destination.ExistsError](err):
 		return "exists"

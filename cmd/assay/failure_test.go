@@ -77,6 +77,7 @@ func TestErrorCodes(t *testing.T) {
 		{"in-use", fmt.Errorf("x: %w", &destination.BusyError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.SharedError{})},
 		{"too-small", fmt.Errorf("x: %w", &destination.TooSmallError{})},
+		{"too-small", fmt.Errorf("x: %w", &qemuimg.CapacityError{})},
 		{"destination-dirty", errors.Join(context.Canceled, &destination.DirtyError{Err: syscall.EIO})},
 		{"no-stamp", fmt.Errorf("x: %w", stamp.ErrNone)},
 		{"failed", errors.New("x")},

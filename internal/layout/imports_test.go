@@ -51,14 +51,16 @@ func TestImportsRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
 		"hostfuncs":          {},
 		"probes":             {},
+		"internal/buildinfo": {},
 		"internal/openfile":  {},
+		"internal/tempfile":  {"internal/openfile"},
 		"internal/vetted":    {},
 		"testdata/images":    {},
 		"engine/sandbox":     {"hostfuncs"},
 		"native":             {},
 		"native/blockcopy":   {"native/qemuimg", "native/throttle", "internal/openfile", "internal/vetted"},
 		"native/confine":     {"internal/openfile"},
-		"native/destination": {},
+		"native/destination": {"internal/tempfile"},
 		"native/directio":    {"internal/openfile"},
 		"native/luks":        {},
 		"native/nbd":         {"internal/openfile"},
@@ -66,10 +68,11 @@ func TestImportsRunOneWay(t *testing.T) {
 		"native/throttle":    {"internal/openfile"},
 		"native/qemuimg":     {"native/confine", "native/directio", "native/nbd", "native/throttle", "internal/openfile", "internal/vetted"},
 		"engine": {"hostfuncs", "engine/sandbox", "probes", "internal/vetted",
-			"native/blockcopy", "native/confine", "native/destination", "native/directio", "native/qemuimg", "native/stamp", "native/throttle"},
+			"native/blockcopy", "native/confine", "native/destination", "native/directio", "native/qemuimg", "native/stamp", "native/throttle",
+			"internal/buildinfo", "internal/tempfile"},
 		"probes/probetest": {"engine", "engine/sandbox", "hostfuncs", "probes", "testdata/images"},
 		"cmd/assay": {"engine", "engine/sandbox", "hostfuncs", "native/confine", "native/destination", "native/luks",
-			"native/qemuimg", "native/stamp", "probes", "probes/probetest"},
+			"native/qemuimg", "native/stamp", "probes", "probes/probetest", "internal/buildinfo"},
 	}
 	packages := list(t, "./cmd/...", "./engine/...", "./hostfuncs", "./native/...", "./probes", "./probes/probetest", "./internal/vetted")
 	for path, p := range packages {

@@ -2,6 +2,7 @@ package confine
 
 import (
 	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -24,13 +25,16 @@ type cgroup struct {
 type groupFolder struct {
 	hierarchy
 	path string
+	// held is the folder, locked: the kernel lets go of the lock when the host
+	// ends, however it ends, which tells a group that is used from one that
+	// was left behind. A number of the host would not: another process may
+	// have it by then, or it may be that of another namespace.
+	held *os.File
 }
 
-// groupNumber makes the names of this host's groups different.
-var groupNumber atomic.Int64
-
-// groupPrefix begins the names of groups, before the number of the host.
-const groupPrefix = "assay-"
+// groupPrefix begins the names of groups. The number of the host, for people,
+// and what nobody can guess come behind it.
+const groupPrefix = "assay-job-"
 
 // newCgroup makes a group with these limits. It must be removed.
 func newCgroup(l Limits) (*cgroup, error) {
@@ -48,10 +52,9 @@ func makeCgroup(hierarchies []hierarchy, l Limits) (_ *cgroup, err error) {
 			g.remove()
 		}
 	}()
-	name := fmt.Sprintf("%s%d-%d", groupPrefix, os.Getpid(), groupNumber.Add(1))
 	for _, h := range hierarchies {
-		f := groupFolder{h, filepath.Join(h.group, name)}
-		if err := os.Mkdir(f.path, 0o700); err != nil {
+		f, err := makeFolder(h)
+		if err != nil {
 			return nil, err
 		}
 		g.folders = append(g.folders, f)
@@ -62,6 +65,43 @@ func makeCgroup(hierarchies []hierarchy, l Limits) (_ *cgroup, err error) {
 		}
 	}
 	return g, nil
+}
+
+// makeFolder makes a group in a hierarchy, and holds it.
+func makeFolder(h hierarchy) (groupFolder, error) {
+	const tries = 100
+	for range tries {
+		name := fmt.Sprintf("%s%d-%s", groupPrefix, os.Getpid(), strings.ToLower(rand.Text()))
+		f := groupFolder{hierarchy: h, path: filepath.Join(h.group, name)}
+		if err := os.Mkdir(f.path, 0o700); err != nil {
+			return groupFolder{}, err
+		}
+		// Until it is held, another host may take it for left behind, and then
+		// it is gone.
+		if f.hold() {
+			return f, nil
+		}
+		unix.Rmdir(f.path)
+	}
+	return groupFolder{}, errors.New("control groups disappear as they are made")
+}
+
+// hold locks the group's folder, and tells whether it is locked and there.
+func (f *groupFolder) hold() bool {
+	held, err := os.OpenFile(f.path, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	if unix.Flock(int(held.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		open, err := held.Stat()
+		named, err2 := os.Lstat(f.path)
+		if err == nil && err2 == nil && os.SameFile(open, named) {
+			f.held = held
+			return true
+		}
+	}
+	held.Close()
+	return false
 }
 
 // limit sets the limit of a controller.
@@ -168,24 +208,24 @@ func (g *cgroup) remove() {
 			time.Sleep(time.Millisecond)
 			g.kill()
 		}
+		f.held.Close()
 	}
 }
 
-// sweep removes the empty groups of hosts that do not run any more. A group
-// that has processes cannot be removed.
+// sweep removes the groups of hosts that do not run any more.
 func sweep(h hierarchy) {
 	left, _ := filepath.Glob(filepath.Join(h.group, groupPrefix+"*"))
 	for _, path := range left {
-		host, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), groupPrefix), "-")
-		pid, err := strconv.Atoi(host)
-		if err != nil || pid <= 0 || unix.Kill(pid, 0) != unix.ESRCH {
+		f := groupFolder{hierarchy: h, path: path}
+		if !f.hold() {
 			continue
 		}
-		f := groupFolder{h, path}
-		// The jobs themselves died with it (PR_SET_PDEATHSIG); what they
-		// started may not have.
+		// The jobs themselves died with their host (PR_SET_PDEATHSIG); what
+		// they started may not have. A group that has processes yet cannot be
+		// removed.
 		f.killMembers()
 		unix.Rmdir(path)
+		f.held.Close()
 	}
 }
 

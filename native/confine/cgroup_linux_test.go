@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -22,9 +23,15 @@ func groupsLeft(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return groupsOf(t, hierarchies, os.Getpid())
+}
+
+// groupsOf returns the groups that the host of a number has or had.
+func groupsOf(t *testing.T, hierarchies []hierarchy, host int) []string {
+	t.Helper()
 	var left []string
 	for _, h := range hierarchies {
-		groups, err := filepath.Glob(filepath.Join(h.group, fmt.Sprintf("%s%d-*", groupPrefix, os.Getpid())))
+		groups, err := filepath.Glob(filepath.Join(h.group, fmt.Sprintf("%s%d-*", groupPrefix, host)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,27 +136,28 @@ func TestSweep(t *testing.T) {
 	if err != nil {
 		t.Skip("no control groups here: ", err)
 	}
-	dead := exec.Command(toolPath)
-	if err := dead.Run(); err != nil {
-		t.Fatal(err)
-	}
 	victim := exec.Command(toolPath, "stop")
 	if err := victim.Start(); err != nil {
 		t.Fatal(err)
 	}
 	h := hierarchies[0]
-	of := func(pid int) groupFolder {
-		f := groupFolder{h, filepath.Join(h.group, fmt.Sprintf("%s%d-sweep", groupPrefix, pid))}
-		if err := os.Mkdir(f.path, 0o700); err != nil {
+	group := func() groupFolder {
+		f, err := makeFolder(h)
+		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { unix.Rmdir(f.path) })
+		t.Cleanup(func() { f.held.Close(); unix.Rmdir(f.path) })
 		return f
 	}
-	left, used := of(dead.Process.Pid), of(os.Getpid())
+	left, used := group(), group()
 	if err := left.write("cgroup.procs", fmt.Sprint(victim.Process.Pid)); err != nil {
 		t.Fatal(err)
 	}
+	sweep(h)
+	if gone(victim.Process.Pid) {
+		t.Fatal("a process of a living host was killed")
+	}
+	left.held.Close() // as the kernel does when a host ends
 	sweep(h)
 	victim.Wait()
 	sweep(h)
@@ -159,6 +167,42 @@ func TestSweep(t *testing.T) {
 	if _, err := os.Stat(used.path); err != nil {
 		t.Errorf("the group of a living host: %v", err)
 	}
+}
+
+// TestSweptWhileMade: groups that are made while others remove what is left
+// are not.
+func TestSweptWhileMade(t *testing.T) {
+	needTool(t)
+	hierarchies, err := usableHierarchies()
+	if err != nil {
+		t.Skip("no control groups here: ", err)
+	}
+	stop := make(chan struct{})
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				sweep(hierarchies[0])
+			}
+		}
+	})
+	for range 50 {
+		f, err := makeFolder(hierarchies[0])
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		sweep(hierarchies[0])
+		if err := unix.Rmdir(f.path); err != nil {
+			t.Error(err)
+		}
+		f.held.Close()
+	}
+	close(stop)
+	sweeping.Wait()
 }
 
 func TestHierarchies(t *testing.T) {

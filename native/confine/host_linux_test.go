@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -229,7 +230,8 @@ func TestRuntimeUnderFilter(t *testing.T) {
 	group.Wait()
 }
 
-// TestParentDeath: a process does not outlive its host.
+// TestParentDeath: a process does not outlive its host, and the next host
+// removes the control group that it left.
 func TestParentDeath(t *testing.T) {
 	needTool(t, allLayers()...)
 	r, w, err := os.Pipe()
@@ -257,4 +259,15 @@ func TestParentDeath(t *testing.T) {
 	}
 	host.Wait()
 	awaitGone(pid)
+	hierarchies, _ := findHierarchies() // an error: there are none
+	left := groupsOf(t, hierarchies, host.Pid)
+	// A process is in its group for a moment after it was killed.
+	for end := time.Now().Add(10 * time.Second); len(left) > 0 && time.Now().Before(end); left = groupsOf(t, hierarchies, host.Pid) {
+		for _, h := range hierarchies {
+			sweep(h)
+		}
+	}
+	if len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
 }

@@ -19,6 +19,7 @@ type identity struct {
 	users UserRange           // that that is one of
 	keep  []uintptr           // capabilities that it holds
 	lent  []loan
+	nodes map[int]int // by number of a file: it is handed this descriptor instead
 }
 
 // A loan is a file whose owner is changed while the process runs.
@@ -32,7 +33,8 @@ type loan struct {
 //
 // A file is handed over by descriptor, but tools open it again by the name
 // /dev/fd/N, and the kernel checks that as it would any open: a file for
-// writing is therefore the process's own while it runs, and one for reading
+// writing is therefore the process's own while it runs, a device has another
+// node that is, where one can be made, and a file for reading
 // that is private (libvirt's images, say) needs the capability to read what
 // is not one's own. Landlock keeps that from reaching other files.
 func newIdentity(s Spec, otherUser bool) (*identity, error) {
@@ -52,6 +54,7 @@ func newIdentity(s Spec, otherUser bool) (*identity, error) {
 		}
 		switch {
 		case int(st.Uid) == uid:
+		case f.Access == ReadWrite && otherUser && st.Mode&unix.S_IFMT == unix.S_IFBLK && id.addNode(i, st.Rdev):
 		case f.Access == ReadWrite && otherUser && (st.Mode&unix.S_IFMT == unix.S_IFREG || st.Mode&unix.S_IFMT == unix.S_IFBLK):
 			id.lent = append(id.lent, loan{file: f.File, uid: int(st.Uid), gid: int(st.Gid)})
 		case f.Access == ReadOnly && st.Mode&0o004 == 0 && len(id.keep) == 0:
@@ -61,6 +64,20 @@ func newIdentity(s Spec, otherUser bool) (*identity, error) {
 		}
 	}
 	return id, nil
+}
+
+// addNode gives the process a node of its own for a block device, and tells
+// whether that is possible here.
+func (id *identity) addNode(file int, device uint64) bool {
+	fd, err := openNode(device, int(id.user.Uid), int(id.user.Gid))
+	if err != nil {
+		return false
+	}
+	if id.nodes == nil {
+		id.nodes = map[int]int{}
+	}
+	id.nodes[file] = fd
+	return true
 }
 
 // become decides which user the process becomes.
@@ -111,8 +128,13 @@ func (r UserRange) exists() error {
 // alone tells whether nothing else runs as the process's user.
 func (id *identity) alone() bool { return id.free != nil }
 
-// release gives back the user that was the process's own.
+// release gives back the user that was the process's own, and closes its
+// devices.
 func (id *identity) release() {
+	for _, fd := range id.nodes {
+		unix.Close(fd)
+	}
+	id.nodes = nil
 	if id.free != nil {
 		id.free()
 		id.free = nil

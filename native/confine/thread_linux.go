@@ -66,10 +66,16 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 	for i, f := range s.Files {
 		// A copy, so that the caller closing its file does no harm.
 		var fd int
-		err := openfile.Control(f.File, func(from int) (err error) {
+		copied := func(from int) (err error) {
 			fd, err = unix.FcntlInt(uintptr(from), unix.F_DUPFD_CLOEXEC, 0)
 			return err
-		})
+		}
+		var err error
+		if node, ok := l.id.nodes[i]; ok {
+			err = copied(node)
+		} else {
+			err = openfile.Control(f.File, copied)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("descriptor %d: %w", 3+i, err)
 		}

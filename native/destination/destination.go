@@ -16,8 +16,11 @@
 // link points to.
 //
 // What it does not promise: a process that is killed on a file system without
-// nameless files (NFS, FUSE and some others) leaves its temporary file behind,
-// named ".assay-" and 26 letters and digits.
+// nameless files (NFS, FUSE and some others), or while it replaces a file,
+// leaves its temporary file behind, named ".assay-", part of a digest of the
+// host's identity, and 26 letters and digits. The next Create of this host in
+// that folder removes it where it would leave one itself: it is told from those
+// of processes that run by a lock that those hold.
 //
 // # Block devices
 //

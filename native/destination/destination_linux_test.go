@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/assay-dev/assay/internal/tempfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -82,7 +83,7 @@ func begin(t *testing.T, path string, overwrite Overwrite, source os.FileInfo, n
 	}
 	if named && f.temp == "" {
 		f.file.Close()
-		if err := f.openNamed(); err != nil {
+		if f.file, f.temp, err = tempfile.CreateNamed(f.folder, f.path, create); err != nil {
 			t.Fatal(err)
 		}
 	}

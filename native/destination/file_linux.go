@@ -1,14 +1,13 @@
 package destination
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
+	"github.com/assay-dev/assay/internal/tempfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -116,29 +115,13 @@ func kind(mode uint32) string {
 
 // open makes the temporary file. Its mode is that of a new file, so that it
 // is right from the moment the file has its name.
-func (f *File) open() error {
-	fd, err := unix.Openat(f.dirfd(), ".", unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, create)
-	if err == nil {
-		f.file = os.NewFile(uintptr(fd), f.path)
-		return nil
+func (f *File) open() (err error) {
+	if f.overwrite == Replace {
+		// It may have a name for the moment in which it replaces another.
+		tempfile.Sweep(f.folder)
 	}
-	// EOPNOTSUPP: the file system cannot. EISDIR: nor can the kernel's client
-	// of it (open(2), O_TMPFILE).
-	if !errors.Is(err, unix.EOPNOTSUPP) && !errors.Is(err, unix.EISDIR) {
-		return err
-	}
-	return f.openNamed()
-}
-
-// openNamed makes the temporary file under an unguessable name.
-func (f *File) openNamed() error {
-	temp := ".assay-" + strings.ToLower(rand.Text())
-	fd, err := unix.Openat(f.dirfd(), temp, unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_RDWR|unix.O_CLOEXEC, create)
-	if err != nil {
-		return err
-	}
-	f.file, f.temp = os.NewFile(uintptr(fd), f.path), temp
-	return nil
+	f.file, f.temp, err = tempfile.Create(f.folder, f.path, create)
+	return err
 }
 
 // Commit writes the data to disk and gives the file its name. A file that is
@@ -205,7 +188,7 @@ func (f *File) link(name string) error {
 // is given one first: only rename replaces.
 func (f *File) replace() error {
 	if f.temp == "" {
-		temp := ".assay-" + strings.ToLower(rand.Text())
+		temp := tempfile.NewName()
 		if err := f.link(temp); err != nil {
 			return err
 		}

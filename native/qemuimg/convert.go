@@ -35,6 +35,9 @@ type ConvertOptions struct {
 	// HandOff is how qemu-img gets the source: HandOffNBD, HandOffDescriptor,
 	// or empty for the first of these that this qemu-img can do.
 	HandOff string
+	// Name is the name that the output's file will have, for formats in which
+	// a file holds its own (VMDK). Nothing is opened by it.
+	Name string
 	// Live takes a raw source as it is while others may write to it: nothing
 	// is compared, and the output is of no one moment. It is refused for any
 	// other format.
@@ -73,10 +76,11 @@ type ConvertResult struct {
 //
 // The error is a *NoSpaceError when the output's file system is full, a
 // *ToolError when qemu-img failed or met a limit, a *confine.LayerError when
-// it could not be confined, a *RateLimitError, a *LockedError when another program writes to the
-// source, errors.ErrUnsupported for a target or a hand-off that is none, the
-// context's cause, or that of the image's content when the source is not what
-// was vetted: before, while it was read, or when the work was done.
+// it could not be confined, a *LockedError when another program writes to the
+// source, errors.ErrUnsupported for a target or a hand-off that is none, a
+// *CapacityError for a disk that the target cannot hold, a *RateLimitError for
+// a rate that cannot be held, the context's cause, or that of the image's
+// content when the source is not what was vetted: before, while it was read, or when the work was done.
 func (t *Tool) Convert(ctx context.Context, image *vetted.Image, output *os.File, o ConvertOptions) (*ConvertResult, error) {
 	if image == nil {
 		return nil, errors.New("convert: no image")
@@ -157,6 +161,9 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	defer in.close()
 
 	size := rawSize(facts.VirtualSize)
+	if err := to.checkSize(size, o.Options); err != nil {
+		return nil, err
+	}
 	bound := o.bound(to, size)
 	if o.Target == TargetRaw {
 		if size > bound {
@@ -191,6 +198,11 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	}
 	if err != nil {
 		return nil, err
+	}
+	if o.Target == TargetVMDK {
+		if err := nameVMDK(output, o.Name); err != nil {
+			return nil, err
+		}
 	}
 	outputInfo, err = output.Stat()
 	if err != nil {

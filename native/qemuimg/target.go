@@ -42,6 +42,9 @@ type target struct {
 	// overhead is the most that an output can need beyond its data, in bytes,
 	// for a disk of a size and options.
 	overhead func(size int64, set settings) int64
+	// capacity is the largest disk in bytes, and what sets that limit; nil
+	// where there is none.
+	capacity func(set settings) (int64, string)
 }
 
 type subformat struct{ name, options string }
@@ -80,6 +83,7 @@ var targets = []target{
 			cluster := max(4<<10, set.number("cluster_size", 64<<10))
 			return (size/cluster+1)*30 + 16*cluster + 16<<20
 		},
+		capacity: qcow2Capacity,
 	},
 	{
 		name: TargetRaw, driver: "raw",
@@ -90,6 +94,7 @@ var targets = []target{
 		subformats: []subformat{{"dynamic", ""}, {"static", "static=on"}},
 		// A block map of 4 bytes for each MiB, and the rest of the last one.
 		overhead: func(size int64, _ settings) int64 { return size>>18 + 16<<20 },
+		capacity: vdiCapacity,
 	},
 	{
 		name: TargetVHD, driver: "vpc",
@@ -98,6 +103,7 @@ var targets = []target{
 		always: []string{"force_size=on"},
 		// A bitmap of a sector for each block of 2 MiB, and its table entry.
 		overhead: func(size int64, _ settings) int64 { return size>>11 + 16<<20 },
+		capacity: vhdCapacity,
 	},
 	{
 		name: TargetVHDX, driver: "vhdx",
@@ -105,6 +111,7 @@ var targets = []target{
 		options:    []option{bytesBetween("block_size", 1<<20, 256<<20)},
 		// Whole blocks, also the last.
 		overhead: func(size int64, _ settings) int64 { return size>>11 + 256<<20 + 16<<20 },
+		capacity: vhdxCapacity,
 	},
 	{
 		name: TargetVMDK, driver: "vmdk",
@@ -116,6 +123,7 @@ var targets = []target{
 		// For each grain of 64 KiB, two table entries, or a marker, what
 		// deflate adds, and the rest of a sector.
 		overhead: func(size int64, _ settings) int64 { return size>>6 + 16<<20 },
+		capacity: vmdkCapacity,
 	},
 }
 
@@ -179,10 +187,14 @@ func (e *OptionError) Error() string {
 func (e *OptionError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // CheckTarget tells whether an output can be asked for, by any qemu-img that
-// is new enough. The error is an *OptionError.
-func (o *ConvertOptions) CheckTarget() error {
-	_, err := o.target(Version{1 << 20})
-	return err
+// is new enough, for a disk of size bytes. The error is an *OptionError or a
+// *CapacityError.
+func (o *ConvertOptions) CheckTarget(size int64) error {
+	t, err := o.target(Version{1 << 20})
+	if err != nil {
+		return err
+	}
+	return t.checkSize(size, o.Options)
 }
 
 // target returns what is asked for, checked, of a qemu-img of this version.
