@@ -11,9 +11,10 @@ import (
 )
 
 // copies tells whether the engine makes an output itself. A way to hand the
-// source over, if one is asked for, is one to a tool.
+// source over, if one is asked for, is one to a tool; so is how the tool is to
+// write.
 func copies(image *Image, o ConvertOptions) bool {
-	return o.To == Raw && o.HandOff == "" && image.vetted.Facts().Driver == string(Raw)
+	return o.To == Raw && o.HandOff == "" && o.SparseSize == nil && o.Cache == "" && image.vetted.Facts().Driver == string(Raw)
 }
 
 // copier copies a raw image to a raw output. It takes the turn of a process,
@@ -30,7 +31,7 @@ func (e *Engine) copier(image *Image, o ConvertOptions) *writer {
 		}
 		defer leave()
 		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{
-			Align: align(out), Live: o.Live, Progress: o.Progress,
+			Align: align(out), Live: o.Live, Room: !o.NoSpaceCheck, Progress: o.Progress,
 		})
 		if err != nil {
 			return nil, err
