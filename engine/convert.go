@@ -313,8 +313,8 @@ func (e *Engine) checkOutput(ctx context.Context, want int64, out output, o Conv
 		reason = fmt.Sprintf("rejected: %s: %s", first.ID, first.Message)
 	case o.To.judge(report.Format) == claimMismatch:
 		reason = fmt.Sprintf("its format is %s, not %s", report.Format, o.To)
-	case diskSize(report) != want:
-		reason = fmt.Sprintf("its disk has %d bytes, not %d", diskSize(report), want)
+	case diskSize(report, o.To) != want:
+		reason = fmt.Sprintf("its disk has %d bytes, not %d", diskSize(report, o.To), want)
 	case o.To == luksFormat:
 		reason = encryptedUnlike(report, o.Encryption)
 	}
