@@ -224,6 +224,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		err = out.Commit(ctx)
 	}
 	if err != nil {
+		err = spaceError(out.File(), err)
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), out.Abort())
 	}
 	if to.device {
