@@ -218,7 +218,7 @@ func (t *Tool) attempt(ctx context.Context, c *conversion, o *ConvertOptions) (*
 			return nil, sizeError(c.output, err)
 		}
 	}
-	limits := ConvertLimits(min(data(c.facts.Driver, in.stored), size))
+	limits := ConvertLimits(o.work(c.to, c.facts.Driver, in.stored, size))
 	if o.Limits != nil {
 		limits = *o.Limits
 	}
@@ -252,6 +252,15 @@ func data(driver string, stored int64) int64 {
 		return stored
 	}
 	return compression * stored
+}
+
+// work returns how much of a disk of size bytes there can be expected to be
+// work with: what the source holds, or all of it where zeros are stored too.
+func (o *ConvertOptions) work(to *target, driver string, stored, size int64) int64 {
+	if to.stores(o) {
+		return size
+	}
+	return min(data(driver, stored), size)
 }
 
 // arguments returns the command line for a source and what qemu-img is to know

@@ -37,6 +37,10 @@ func decrypted(t *testing.T, path, passphrase string) ([]byte, error) {
 	return disk, nil
 }
 
+// A LUKS header costs seconds, however little its key does: qemu-img measures
+// twice how fast it is. So there are few of them here, and other ciphers where
+// outputs are tested as a whole (TestLUKS in engine).
+
 // TestConvertToLUKS: what is written is opened with the passphrase, and with
 // no other, by qemu-img and cryptsetup, who find the cipher that was asked for
 // and the disk that was there.
@@ -48,7 +52,6 @@ func TestConvertToLUKS(t *testing.T) {
 		shown  [3]string
 	}{
 		{"", 0, [3]string{"aes", "xts-plain64", "512"}},
-		{"aes-cbc-essiv:sha256", 128, [3]string{"aes", "cbc-essiv:sha256", "128"}},
 		{"twofish-xts-plain", 256, [3]string{"twofish", "xts-plain", "256"}},
 	}) {
 		t.Run(c.cipher, func(t *testing.T) {

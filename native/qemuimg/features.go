@@ -11,12 +11,12 @@ type Feature struct {
 
 // features is the one table of them, by version.
 var features = []Feature{
-	{"convert --target-is-zero", Version{5, 0, 0}, true, "raw outputs: holes are not written"},
-	{"qcow2 compression_type", Version{5, 1, 0}, true, "zstd, as an output and to read it"},
+	{"`convert --target-is-zero`", Version{5, 0, 0}, true, "raw outputs: holes are not written"},
+	{"qcow2 `compression_type`", Version{5, 1, 0}, true, "zstd, as an output and to read it"},
 	{extendedL2, Version{5, 2, 0}, false, "`--opt extended_l2=on`"},
 }
 
-const extendedL2 = "qcow2 extended_l2"
+const extendedL2 = "qcow2 `extended_l2`"
 
 // Features returns the table, by version.
 func Features() []Feature { return append([]Feature(nil), features...) }
