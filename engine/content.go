@@ -55,13 +55,21 @@ func (c *content) ReadAt(p []byte, off int64) (int, error) {
 // moment; and must have, since the image was vetted. That they were written to
 // shows in the file's modification time.
 func (c *content) Begin() (end func() error, err error) {
-	unchanged := func() error {
-		if err := c.check(); err != nil {
+	return c.unchanged, c.unchanged()
+}
+
+// unchanged fails when the source, or what it is inside of, is not what was
+// vetted, or was written to since.
+func (c *content) unchanged() error {
+	if outer := c.image.source.outer; outer != nil {
+		if err := outer.content.unchanged(); err != nil {
 			return err
 		}
-		return c.unwritten()
 	}
-	return unchanged, unchanged()
+	if err := c.check(); err != nil {
+		return err
+	}
+	return c.unwritten()
 }
 
 // unwritten fails when the caller's file was written to since it was looked

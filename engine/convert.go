@@ -32,6 +32,20 @@ type ConvertOptions struct {
 	// KeepTail leaves what is on a device behind the disk as it is; otherwise
 	// it is zeroed.
 	KeepTail bool
+	// Encryption is that of a LUKS output, which needs it, and of no other.
+	Encryption qemuimg.Encryption
+	// SparseSize is the shortest run of zeros in bytes that an output leaves
+	// out, a multiple of 512 up to 16 MiB; 0 stores all zeros, and nil is 4
+	// KiB. It is the tool's, which is used for raw to raw too where it is set.
+	SparseSize *int64
+	// Cache is how the tool, also for raw to raw, writes the output, one of
+	// qemuimg.CacheModes; empty is the best for what the output is. One that
+	// the output cannot do fails with ErrNotSupported.
+	Cache string
+	// NoSpaceCheck begins also where the file system of the output has no more
+	// room than it can need at most. What it will need is known when it is
+	// done: zeros that the source stores are not, and compression saves.
+	NoSpaceCheck bool
 	// SizeLimit is the largest output in bytes; zero means what the format
 	// can need for the virtual size.
 	SizeLimit int64
@@ -182,6 +196,14 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 	if err := asked.CheckTarget(size); err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
+	if err := o.checkEncrypted(image.report); err != nil {
+		return nil, fmt.Errorf("engine: convert: %w", err)
+	}
+	unlock, err := image.lockOuter(o.Live)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	defer unlock()
 	job, err := e.held(o.RateLimit)
 	if err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
@@ -204,7 +226,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		converted, err = writer.write(ctx, out)
 	}
 	if err == nil {
-		err = e.checkOutput(ctx, size, out, o.To)
+		err = e.checkOutput(ctx, size, out, o)
 	}
 	var stamped *StampResult
 	if err == nil {
@@ -217,6 +239,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		err = out.Commit(ctx)
 	}
 	if err != nil {
+		err = spaceError(out.File(), err)
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), out.Abort())
 	}
 	if to.device {
@@ -289,6 +312,7 @@ func (e *Engine) runTool(ctx context.Context, tool *qemuimg.Tool, source *vetted
 func (o *ConvertOptions) tool() qemuimg.ConvertOptions {
 	return qemuimg.ConvertOptions{
 		Target: string(o.To), Subformat: o.Subformat, Compress: o.Compress, Options: o.Options,
+		Encryption: o.Encryption, SparseSize: o.SparseSize, Cache: o.Cache, NoSpaceCheck: o.NoSpaceCheck,
 		SizeLimit: o.SizeLimit, Progress: o.Progress, HandOff: o.HandOff, Live: o.Live,
 	}
 }
@@ -298,8 +322,8 @@ const sectorSize = 512
 
 // checkOutput looks at what the tool wrote as at any untrusted image. want is
 // the size of the disk in bytes.
-func (e *Engine) checkOutput(ctx context.Context, want int64, out output, format Format) error {
-	report, err := e.inspect(ctx, out.Source(), options{name: out.Path(), claim: format, depth: Deep})
+func (e *Engine) checkOutput(ctx context.Context, want int64, out output, o ConvertOptions) error {
+	report, err := e.inspect(ctx, out.Source(), options{name: out.Path(), claim: o.To, depth: Deep})
 	if err != nil {
 		return err
 	}
@@ -308,11 +332,14 @@ func (e *Engine) checkOutput(ctx context.Context, want int64, out output, format
 	case !report.Accepted:
 		first := report.FindingsOf(Reject)[0]
 		reason = fmt.Sprintf("rejected: %s: %s", first.ID, first.Message)
-	case format.judge(report.Format) == claimMismatch:
-		reason = fmt.Sprintf("its format is %s, not %s", report.Format, format)
-	case report.VirtualSize != want:
-		reason = fmt.Sprintf("its disk has %d bytes, not %d", report.VirtualSize, want)
-	default:
+	case o.To.judge(report.Format) == claimMismatch:
+		reason = fmt.Sprintf("its format is %s, not %s", report.Format, o.To)
+	case diskSize(report, o.To) != want:
+		reason = fmt.Sprintf("its disk has %d bytes, not %d", diskSize(report, o.To), want)
+	case o.To == luksFormat:
+		reason = encryptedUnlike(report, o.Encryption)
+	}
+	if reason == "" {
 		return nil
 	}
 	return &OutputError{Destination: report.Source, Reason: reason, Report: report}
@@ -332,12 +359,14 @@ func (e *Engine) qemuImg(ctx context.Context, bestEffort bool) (*qemuimg.Tool, e
 	return t, err
 }
 
-// fileInfo returns what the source is as a file, or nil.
+// fileInfo returns what the source, or what it is inside of, is as a file, or
+// nil.
 func (i *Image) fileInfo() os.FileInfo {
-	if i.source.file == nil {
+	file := i.outermost().source.file
+	if file == nil {
 		return nil
 	}
-	info, err := i.source.file.Stat()
+	info, err := file.Stat()
 	if err != nil {
 		return nil // Acquire fails for the same reason
 	}
@@ -354,6 +383,9 @@ func (i *Image) handedBy(ctx context.Context, tool *qemuimg.Tool, wanted string)
 	}
 	if how != HandOffDescriptor || i.source.file != nil {
 		return i.vetted, func() {}, nil
+	}
+	if i.source.outer != nil {
+		return nil, nil, fmt.Errorf("hand-off %s: %w: what is inside of %s is copied to no file", how, ErrNotSupported, i.source.outer.report.Source)
 	}
 	spool, err := i.engine.newSpool()
 	if err != nil {

@@ -12,9 +12,10 @@ import (
 )
 
 // copies tells whether the engine makes an output itself. A way to hand the
-// source over, if one is asked for, is one to a tool.
+// source over, if one is asked for, is one to a tool; so is how the tool is to
+// write.
 func copies(image *Image, o ConvertOptions) bool {
-	return o.To == Raw && o.HandOff == "" && image.vetted.Facts().Driver == string(Raw)
+	return o.To == Raw && o.HandOff == "" && o.SparseSize == nil && o.Cache == "" && image.vetted.Facts().Driver == string(Raw)
 }
 
 // copier copies a raw image to a raw output. It takes the turn of a process,
@@ -32,7 +33,7 @@ func (e *Engine) copier(image *Image, job *throttle.Job, o ConvertOptions) *writ
 		defer leave()
 		out := to.File()
 		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{
-			Align: align(out), Live: o.Live, Throttle: job, Progress: o.Progress,
+			Align: align(out), Live: o.Live, Room: !o.NoSpaceCheck, Throttle: job, Progress: o.Progress,
 		})
 		if err != nil {
 			return nil, err

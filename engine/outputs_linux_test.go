@@ -16,6 +16,9 @@ import (
 func outputs() []engine.ConvertOptions {
 	var all []engine.ConvertOptions
 	for _, f := range engine.Outputs() {
+		if f == "luks" {
+			continue // TestToLUKS: the way back takes a passphrase
+		}
 		all = append(all, engine.ConvertOptions{To: f})
 		for i, s := range engine.OutputSubformats(f) {
 			if i > 0 {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"syscall"
 	"time"
 
 	"github.com/assay-dev/assay/internal/vetted"
@@ -194,7 +193,7 @@ func (e *Engine) truncate(ctx context.Context, image *Image, original *os.File, 
 		return err
 	}
 	if err := original.Truncate(o.Size); err != nil {
-		return spaceError(original.Name(), err)
+		return spaceError(original, err)
 	}
 	if err := original.Sync(); err != nil {
 		return fmt.Errorf("it has its new size, and was not written to disk: %w", err)
@@ -322,12 +321,4 @@ func (e *Engine) resizedCopy(ctx context.Context, image *Image, tool *qemuimg.To
 	defer private.Close()
 	resized, err := tool.Resize(ctx, private, qemuimg.ResizeOptions{Size: o.Size, Shrink: o.Shrink})
 	return method, resized, err
-}
-
-// spaceError types the error of a full file system.
-func spaceError(path string, err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return &qemuimg.NoSpaceError{Path: path, Err: err}
-	}
-	return err
 }

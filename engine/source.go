@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Source is an image to look at: File, ReaderAt or Stream. A source is used
+// Source is an image to look at: File, ReaderAt, Stream or Inside. A source is used
 // for one call; nothing is ever written to it.
 type Source interface {
 	// open makes the source ready; the engine closes what it returns.
@@ -29,9 +29,16 @@ type openSource struct {
 	// written is when a regular file of the caller's was last written, before
 	// it was looked at; zero where that is not known, as of a device.
 	written time.Time
+	// outer is what the source is inside of, and kept open by release; nil
+	// when it is inside of nothing.
+	outer   *Image
+	release func()
 }
 
 func (o *openSource) close() {
+	if o.release != nil {
+		o.release()
+	}
 	if o.spool != nil {
 		o.spool.Close()
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assay-dev/assay/engine"
 	"github.com/assay-dev/assay/native/confine"
+	"github.com/assay-dev/assay/native/qemuimg"
 	"github.com/spf13/cobra"
 )
 
@@ -27,6 +28,14 @@ type convertFlags struct {
 	progress                          progressFlag
 	stamp, keepTail                   bool
 	stampKey                          string
+	decrypt                           bool
+	passphrase, toPassphrase          secret
+	cipher                            string
+	keySize                           int
+	iterTime                          time.Duration
+	sparseSize                        sparseFlag
+	cache                             cacheFlag
+	noSpaceCheck                      bool
 }
 
 func newConvert(env environment) *cobra.Command {
@@ -47,6 +56,10 @@ it is overwritten: behind the disk with zeros, and if it fails with zeros too.
 
 ` + outputsHelp() + `
 
+A LUKS image is converted as it is, encrypted, unless --decrypt and a passphrase
+are given: then the disk in it is vetted and converted. With --to luks the disk
+is encrypted, by the cipher that --cipher and --key-size name as cryptsetup does.
+
 An image without a format of its own can only be taken at its word: converting
 a raw image needs --claim raw.
 
@@ -58,7 +71,9 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 		Example: `  assay convert --to raw disk.qcow2 disk.raw
   assay convert --claim raw --to qcow2 --compress=zstd disk.img disk.qcow2
   assay convert --to vmdk --subformat streamOptimized disk.qcow2 disk.vmdk
-  assay convert --to qcow2 --opt cluster_size=2M --opt preallocation=metadata a.vhdx a.qcow2`,
+  assay convert --to qcow2 --opt cluster_size=2M --opt preallocation=metadata a.vhdx a.qcow2
+  assay convert --to luks --to-passphrase-file new.key disk.qcow2 disk.luks
+  assay convert --decrypt --passphrase-file old.key --to luks --to-passphrase-fd 3 a.luks b.luks 3<new.key`,
 		Args: exactly(cobra.ExactArgs(2)),
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.run(c.Context(), env, args[0], args[1])
@@ -83,12 +98,22 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.Var(&f.handOff, "hand-off", "give SRC to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do, or no qemu-img where none is needed)")
 	flags.BoolVar(&f.stamp, "stamp", false, "record in an extended attribute of DST what it was made from (assay stamp)")
 	flags.StringVar(&f.stampKey, "stamp-key", "", "seal the stamp with the key in `FILE`; implies --stamp")
+	flags.BoolVar(&f.decrypt, "decrypt", false, "convert the disk that is encrypted in SRC, a LUKS image")
+	f.passphrase.add(c, "passphrase", "the passphrase of SRC, with --decrypt,")
+	f.toPassphrase.add(c, "to-passphrase", "the passphrase of DST, with --to luks,")
+	flags.StringVar(&f.cipher, "cipher", "", "encrypt DST, with --to luks, by `CIPHER` as dm-crypt names it (default "+qemuimg.DefaultCipher+")")
+	flags.IntVar(&f.keySize, "key-size", 0, fmt.Sprintf("the key of --cipher has `BITS`, in mode xts of both halves (default %d, or half of it)", qemuimg.DefaultKeySize))
+	flags.DurationVar(&f.iterTime, "iter-time", qemuimg.DefaultIterTime, fmt.Sprintf("deriving the key of DST takes a processor `TIME`, at most %v", qemuimg.MaxIterTime))
+	flags.Var(&f.sparseSize, "sparse-size", "leave out runs of zeros of `SIZE` or more, at most 16MiB; 0 writes them (default 4KiB)")
+	flags.Var(&f.cache, "cache", "have qemu-img write DST with cache `MODE` "+strings.Join(qemuimg.CacheModes(), ", ")+" (default: the best for what DST is)")
+	flags.BoolVar(&f.noSpaceCheck, "no-space-check", false, "begin also when DST could need more space than is free")
 	flags.Var(&f.progress, "progress", "show progress in `MODE` auto (on a terminal), plain (a line now and then) or none")
 	_ = c.RegisterFlagCompletionFunc("claim", completeFormats)
 	_ = c.RegisterFlagCompletionFunc("to", completeOutputs)
 	_ = c.RegisterFlagCompletionFunc("subformat", f.completeSubformats)
 	_ = c.RegisterFlagCompletionFunc("opt", f.completeOptions)
 	_ = c.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions(compressions, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("cache", cobra.FixedCompletions(qemuimg.CacheModes(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("require-layer", cobra.FixedCompletions(confine.LayerNames(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("hand-off", cobra.FixedCompletions(handOffs, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(progressModes, cobra.ShellCompDirectiveNoFileComp))
@@ -111,6 +136,19 @@ func (f *compressFlag) Set(text string) error {
 func (f *compressFlag) String() string { return string(*f) }
 func (f *compressFlag) Type() string   { return "TYPE" }
 
+type cacheFlag string
+
+func (f *cacheFlag) Set(text string) error {
+	if !slices.Contains(qemuimg.CacheModes(), text) {
+		return fmt.Errorf("%q must be one of %s", text, strings.Join(qemuimg.CacheModes(), ", "))
+	}
+	*f = cacheFlag(text)
+	return nil
+}
+
+func (f *cacheFlag) String() string { return string(*f) }
+func (f *cacheFlag) Type() string   { return "MODE" }
+
 // handOffs are the values of --hand-off.
 var handOffs = []string{"auto", engine.HandOffNBD, engine.HandOffDescriptor}
 
@@ -131,6 +169,11 @@ func (f *convertFlags) run(ctx context.Context, env environment, src, dst string
 	if f.to.format == "" {
 		return usageError{errors.New("--to is required: the format of DST")}
 	}
+	defer f.passphrase.wipe()
+	defer f.toPassphrase.wipe()
+	if err := f.checkSecrets(); err != nil {
+		return usageError{err}
+	}
 	eng, err := f.newEngine(ctx, env)
 	if err != nil {
 		return err
@@ -150,10 +193,20 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 		return nil, err
 	}
 	defer image.Close()
+	disk := image.Image
+	if f.decrypt {
+		if disk, err = decrypted(ctx, env, eng, image.Image, src, f.passphrase.text); err != nil {
+			return nil, err
+		}
+		defer disk.Close()
+	}
 	options := engine.ConvertOptions{
 		To: f.to.format, Subformat: f.subformat, Compress: string(f.compress), Options: f.options, Overwrite: f.overwrite, KeepTail: f.keepTail,
 		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort, Live: f.live,
-		RateLimit: f.limitRate.bytesPerSecond(),
+		RateLimit: f.limitRate.bytesPerSecond(), SparseSize: f.sparseSize.bytes, Cache: string(f.cache), NoSpaceCheck: f.noSpaceCheck,
+	}
+	if f.toPassphrase.text != nil {
+		options.Encryption = qemuimg.Encryption{Passphrase: f.toPassphrase.text, Cipher: f.cipher, KeySize: f.keySize, IterTime: f.iterTime}
 	}
 	if f.handOff != "auto" {
 		options.HandOff = string(f.handOff)
@@ -165,11 +218,26 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 		options.Progress = shown.update
 		defer shown.finish()
 	}
-	result, err := eng.Convert(ctx, image.Image, destinationOf(dst), options)
+	result, err := eng.Convert(ctx, disk, destinationOf(dst), options)
 	if err == nil && result.Stamp != nil && !result.Stamp.Written {
 		printWarning(env.err, "not stamped: "+result.Stamp.Note)
 	}
 	return result, err
+}
+
+// checkSecrets refuses passphrases that are for nothing, and what lacks one.
+func (f *convertFlags) checkSecrets() error {
+	switch {
+	case f.decrypt && f.passphrase.text == nil:
+		return fmt.Errorf("--decrypt needs the passphrase of SRC: %s", f.passphrase.names())
+	case !f.decrypt && f.passphrase.text != nil:
+		return errors.New("a passphrase of SRC is used with --decrypt only")
+	case f.to.format == "luks" && f.toPassphrase.text == nil:
+		return fmt.Errorf("--to luks needs a passphrase for DST: %s", f.toPassphrase.names())
+	case f.to.format != "luks" && (f.toPassphrase.text != nil || f.cipher != "" || f.keySize != 0):
+		return errors.New("a passphrase of DST and its cipher are used with --to luks only")
+	}
+	return nil
 }
 
 // destinationOf says what kind of destination a name is. What is there is

@@ -14,6 +14,7 @@ import (
 	"github.com/assay-dev/assay/engine"
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/destination"
+	"github.com/assay-dev/assay/native/luks"
 	"github.com/assay-dev/assay/native/qemuimg"
 	"github.com/assay-dev/assay/native/stamp"
 	"github.com/spf13/cobra"
@@ -131,6 +132,8 @@ func errorCode(err error) string {
 		return "not-found"
 	case errors.Is(err, fs.ErrPermission):
 		return "permission"
+	case errors.Is(err, luks.ErrPassphrase):
+		return "wrong-passphrase"
 	case errors.Is(err, stamp.ErrNone), is[*stamp.MalformedError](err):
 		return "no-stamp"
 	case errors.Is(err, engine.ErrNotSupported):
@@ -158,6 +161,12 @@ func hintFor(err error) string {
 	}
 	if shrink, ok := errors.AsType[*qemuimg.ShrinkError](err); ok {
 		return shrink.Hint() + " with --shrink"
+	}
+	if full, ok := errors.AsType[*qemuimg.NoSpaceError](err); ok && full.Needed > 0 {
+		return full.Hint() + "; or begin all the same, with --no-space-check"
+	}
+	if encrypted, ok := errors.AsType[*engine.EncryptedError](err); ok && encrypted.By == "" {
+		return "encrypt the disk in it anew with --decrypt, or all of it once more with --claim raw"
 	}
 	if is[*destination.ExistsError](err) {
 		return "choose another name, or replace the file with --overwrite"

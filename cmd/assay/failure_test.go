@@ -12,6 +12,7 @@ import (
 	"github.com/assay-dev/assay/engine"
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/destination"
+	"github.com/assay-dev/assay/native/luks"
 	"github.com/assay-dev/assay/native/qemuimg"
 	"github.com/assay-dev/assay/native/stamp"
 )
@@ -80,6 +81,7 @@ func TestErrorCodes(t *testing.T) {
 		{"too-small", fmt.Errorf("x: %w", &qemuimg.CapacityError{})},
 		{"destination-dirty", errors.Join(context.Canceled, &destination.DirtyError{Err: syscall.EIO})},
 		{"no-stamp", fmt.Errorf("x: %w", stamp.ErrNone)},
+		{"wrong-passphrase", fmt.Errorf("x: %w", luks.ErrPassphrase)},
 		{"failed", errors.New("x")},
 	} {
 		if got := errorCode(c.err); got != c.code {

@@ -14,7 +14,7 @@ type inspectFlags struct {
 	json, deep, digest bool
 	claim              formatFlag
 	jobs               int
-	passphrase         secretFlag
+	passphrase         secret
 }
 
 func newInspect(env environment) *cobra.Command {
@@ -46,7 +46,7 @@ at least one could not be looked at.`,
 	flags.BoolVar(&f.deep, "deep", false, "also walk every mapping table")
 	flags.BoolVar(&f.digest, "digest", false, "add the SHA-256 of the inspected bytes")
 	flags.IntVar(&f.jobs, "jobs", 0, "look at `N` images at a time; 0 is as many as there are processors")
-	flags.Var(&f.passphrase, "passphrase-file", "also look at the disk in images that are encrypted with LUKS; the passphrase is in `FILE`")
+	f.passphrase.add(c, "passphrase", "the passphrase of images that are encrypted with LUKS, to look at the disk in them too,")
 	_ = c.RegisterFlagCompletionFunc("claim", completeFormats)
 	return c
 }
@@ -62,6 +62,7 @@ func (f *inspectFlags) run(ctx context.Context, env environment, args []string) 
 	if f.jobs < 0 {
 		return usageError{fmt.Errorf("--jobs is %d, must not be negative", f.jobs)}
 	}
+	defer f.passphrase.wipe()
 	eng, err := f.newEngine(ctx, env)
 	if err != nil {
 		return err
@@ -140,7 +141,7 @@ func (f *inspectFlags) inspect(ctx context.Context, eng *engine.Engine, open ope
 	if f.digest {
 		opts = append(opts, engine.WithDigest())
 	}
-	if f.passphrase != nil {
+	if f.passphrase.text != nil {
 		return f.decrypt(ctx, eng, source, name, opts)
 	}
 	report, err := eng.Inspect(ctx, source, opts...)

@@ -2,74 +2,93 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
-	"github.com/assay-dev/assay/engine"
-	"github.com/assay-dev/assay/native/luks"
+	"github.com/assay-dev/assay/native/qemuimg"
+	"github.com/spf13/cobra"
 )
 
-// maxSecret is the longest passphrase that is read, in bytes; that of
-// cryptsetup.
-const maxSecret = 512
+// A secret is a passphrase, given by a file or a descriptor that it is read
+// from: what stands in an argument or in the environment others can see.
+type secret struct {
+	flag string // by which it is given
+	text []byte // nil when it is not
+}
 
-// secretFlag is a passphrase, given by the name of a file that holds it: what
-// stands in an argument or in the environment others can see.
-type secretFlag []byte
+// add adds the two flags that give a secret: --NAME-file and --NAME-fd. of
+// ends their descriptions.
+func (s *secret) add(c *cobra.Command, name, of string) {
+	flags := c.Flags()
+	s.flag = "--" + name
+	flags.Var((*secretFile)(s), name+"-file", "read "+of+" from `FILE`, but for a newline at its end")
+	flags.Var((*secretDescriptor)(s), name+"-fd", "read "+of+" from the open descriptor `N`")
+}
 
-// Set reads the file, without the newline that an editor leaves at its end.
-func (f *secretFlag) Set(name string) error {
+// wipe clears what was read. What the system still has of the file or the pipe
+// is not ours.
+func (s *secret) wipe() { clear(s.text) }
+
+// names are the flags, for people.
+func (s *secret) names() string { return s.flag + "-file or " + s.flag + "-fd" }
+
+// read reads the secret, without the newline that an editor leaves at its end.
+func (s *secret) read(r io.Reader, name string) error {
+	if s.text != nil {
+		return errors.New("there is one already")
+	}
+	// Not larger, and never moved: no copies of it are left behind.
+	buffer := make([]byte, qemuimg.MaxPassphrase+2)
+	n, err := io.ReadFull(r, buffer)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	text := bytes.TrimSuffix(buffer[:n], []byte("\n"))
+	switch {
+	case len(text) == 0:
+		return fmt.Errorf("%s is empty", name)
+	case len(text) > qemuimg.MaxPassphrase:
+		clear(buffer)
+		return fmt.Errorf("%s is longer than %d bytes", name, qemuimg.MaxPassphrase)
+	}
+	s.text = text
+	return nil
+}
+
+type secretFile secret
+
+func (f *secretFile) Set(name string) error {
 	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxSecret+2))
-	if err != nil {
-		return err
-	}
-	text = bytes.TrimSuffix(text, []byte("\n"))
-	switch {
-	case len(text) == 0:
-		return fmt.Errorf("%s is empty", name)
-	case len(text) > maxSecret:
-		return fmt.Errorf("%s is longer than %d bytes", name, maxSecret)
-	}
-	*f = text
-	return nil
+	return (*secret)(f).read(file, name)
 }
 
 // String keeps the secret.
-func (f *secretFlag) String() string { return "" }
-func (f *secretFlag) Type() string   { return "FILE" }
+func (f *secretFile) String() string { return "" }
+func (f *secretFile) Type() string   { return "FILE" }
 
-// decrypt inspects an image and, when it is an accepted one that is encrypted
-// with LUKS, the disk in it, as one that is claimed to be raw: a disk that is
-// an image of another format is what a host must not guess at.
-func (f *inspectFlags) decrypt(ctx context.Context, eng *engine.Engine, source engine.Source, name string, opts []engine.Option) ([]*engine.Report, error) {
-	image, err := eng.Vet(ctx, source, opts...)
-	if rejected, ok := errors.AsType[*engine.RejectedError](err); ok {
-		return []*engine.Report{rejected.Report}, nil
+type secretDescriptor secret
+
+func (f *secretDescriptor) Set(number string) error {
+	n, err := strconv.ParseUint(number, 10, 31)
+	if err != nil || n == 1 || n == 2 {
+		return fmt.Errorf("%q is no descriptor that can be read from", number)
 	}
-	if err != nil {
-		return nil, err
+	name := "descriptor " + number
+	file := os.NewFile(uintptr(n), name)
+	if file == nil {
+		return fmt.Errorf("%s is not open", name)
 	}
-	defer image.Close()
-	reports := []*engine.Report{image.Report()}
-	if image.Report().Format != "luks" {
-		return reports, nil
-	}
-	disk, err := luks.Open(ctx, image, image.Report().Size, f.passphrase)
-	if err != nil {
-		return reports, fmt.Errorf("%s: %w", name, err)
-	}
-	inner := append(opts, engine.Named(name+" (decrypted)"), engine.Claim(engine.Raw))
-	report, err := eng.Inspect(ctx, engine.ReaderAt(disk, disk.Size()), inner...)
-	if err != nil {
-		return reports, err
-	}
-	return append(reports, report), nil
+	defer file.Close()
+	return (*secret)(f).read(file, name)
 }
+
+// String keeps the secret.
+func (f *secretDescriptor) String() string { return "" }
+func (f *secretDescriptor) Type() string   { return "N" }

@@ -54,6 +54,33 @@ func (s *sizeFlag) String() string {
 
 func (s *sizeFlag) Type() string { return "SIZE" }
 
+// sparseFlag is a size as a flag, of which 0 is one too, without a unit.
+type sparseFlag struct{ bytes *int64 }
+
+func (s *sparseFlag) Set(text string) error {
+	var n int64
+	if text != "0" {
+		var err error
+		if n, err = parseSize(text); err != nil {
+			return err
+		}
+	}
+	if n%512 != 0 || n > 16<<20 {
+		return fmt.Errorf("size %q must be a multiple of 512 B, up to 16 MiB", text)
+	}
+	s.bytes = &n
+	return nil
+}
+
+func (s *sparseFlag) String() string {
+	if s.bytes == nil {
+		return ""
+	}
+	return humanSize(*s.bytes)
+}
+
+func (s *sparseFlag) Type() string { return "SIZE" }
+
 // humanSize gives a size in the largest unit that keeps at least one digit
 // before the point: "1.5 GiB". Sizes that are whole in that unit have no
 // point.

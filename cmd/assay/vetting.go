@@ -34,10 +34,15 @@ func vet(ctx context.Context, env environment, eng *engine.Engine, name string, 
 			fmt.Sprintf("if it is a raw disk, say so: %s raw", flag),
 		}
 	}
-	for _, w := range image.Report().FindingsOf(engine.Warn) {
+	printWarnings(env, name, image.Report())
+	return &vetting{image, file}, nil
+}
+
+// printWarnings prints what a report of an accepted image warns of.
+func printWarnings(env environment, name string, r *engine.Report) {
+	for _, w := range r.FindingsOf(engine.Warn) {
 		printWarning(env.err, fmt.Sprintf("%s: %s [%s]", name, w.Message, w.ID))
 	}
-	return &vetting{image, file}, nil
 }
 
 func (v *vetting) Close() {

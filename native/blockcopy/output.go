@@ -131,7 +131,7 @@ func (o *output) begin(off, n int64) {
 func (o *output) typed(err error) error {
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
 		if errors.Is(err, errno) {
-			return &qemuimg.NoSpaceError{Path: o.file.Name(), Err: errno}
+			return qemuimg.NewNoSpaceError(o.file, errno)
 		}
 	}
 	return err
@@ -180,12 +180,5 @@ func (o *output) room(in *input) error {
 			needed = openfile.Allocated(info)
 		}
 	}
-	free, err := freeSpace(o.file)
-	if err != nil {
-		return err
-	}
-	if free <= needed {
-		return o.typed(fmt.Errorf("%d bytes are needed, and %d are free: %w", needed, free, syscall.ENOSPC))
-	}
-	return nil
+	return qemuimg.CheckSpace(o.file, needed)
 }

@@ -3,7 +3,6 @@ package blockcopy
 import (
 	"errors"
 	"fmt"
-	"math"
 	"os"
 
 	"github.com/assay-dev/assay/internal/openfile"
@@ -68,15 +67,4 @@ func zeroed(device *os.File, off, n int64) bool {
 // matter if it does not: the file is synced later.
 func beginWriting(file *os.File, off, n int64) {
 	_ = openfile.Control(file, func(fd int) error { return unix.SyncFileRange(fd, off, n, unix.SYNC_FILE_RANGE_WRITE) })
-}
-
-// freeSpace returns how many bytes this user can write to a file's file
-// system (statfs(2): f_bavail blocks of f_frsize bytes).
-func freeSpace(file *os.File) (int64, error) {
-	var fs unix.Statfs_t
-	if err := openfile.Control(file, func(fd int) error { return unix.Fstatfs(fd, &fs) }); err != nil {
-		return 0, os.NewSyscallError("fstatfs", err)
-	}
-	unit := max(1, uint64(fs.Frsize))
-	return int64(min(fs.Bavail, math.MaxInt64/unit) * unit), nil
 }

@@ -108,6 +108,9 @@ const (
 	// Connection is a connected socket: it is not opened again, and messages
 	// are sent and received over it. No other one can be made.
 	Connection
+	// Pipe is the end of a pipe that is read from. It can be opened again where
+	// its mode lets the process's user.
+	Pipe
 )
 
 // A File is an open file that the process is handed.

@@ -154,7 +154,7 @@ func (l *launch) allowFiles() (err error) {
 		switch f.Access {
 		case ReadWrite:
 			rights = writeFile
-		case Connection:
+		case Connection, Pipe: // Landlock's rules are of what has a path
 			continue
 		}
 		if err := l.ruleset.allow(l.fds[3+i], rights); err != nil {

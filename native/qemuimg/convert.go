@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/assay-dev/assay/internal/openfile"
@@ -26,6 +27,19 @@ type ConvertOptions struct {
 	Compress string
 	// Options are qemu-img's own for the target, those that Options names.
 	Options map[string]string
+	// Encryption is that of TargetLUKS, and of no other.
+	Encryption Encryption
+	// SparseSize is the shortest run of zeros in bytes that an output leaves
+	// out, a multiple of 512 up to 16 MiB; 0 writes all of them, and nil is
+	// qemu-img's own, 4 KiB.
+	SparseSize *int64
+	// Cache is how qemu-img writes the output, one of CacheModes; empty is the
+	// best for what it is: CacheNone for a device that can be written past the
+	// page cache, and for a file CacheUnsafe, as it is synced when it is done.
+	Cache string
+	// NoSpaceCheck begins also where the output may need more than there is
+	// free: what is known before is only the most that it can need.
+	NoSpaceCheck bool
 	// SizeLimit is the largest output in bytes. Zero means what the target
 	// can need for the virtual size.
 	SizeLimit int64
@@ -120,6 +134,9 @@ func (o *ConvertOptions) check(facts vetted.Facts) error {
 	if facts.Driver == "" || facts.VirtualSize < 0 {
 		return fmt.Errorf("the verdict names driver %q and size %d", facts.Driver, facts.VirtualSize)
 	}
+	if s := o.SparseSize; s != nil && (*s < 0 || *s > maxSparse || *s%sector != 0) {
+		return fmt.Errorf("a sparse size of %d: it must be a multiple of %d, up to %d", *s, sector, maxSparse)
+	}
 	if o.Live && facts.Driver != "raw" {
 		return fmt.Errorf("reading %s while it changes: %w: only of a raw image nothing is followed", facts.Format, errors.ErrUnsupported)
 	}
@@ -154,46 +171,25 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	case !device && (!outputInfo.Mode().IsRegular() || outputInfo.Size() != 0):
 		return nil, fmt.Errorf("output %s is neither an empty regular file nor a block device", output.Name())
 	}
-	in, err := newSource(work, handOff, facts, o.Live)
-	if err != nil {
+	if err := o.checkCache(output); err != nil {
 		return nil, err
 	}
-	defer in.close()
-
-	size := rawSize(facts.VirtualSize)
-	if err := to.checkSize(size, o.Options); err != nil {
+	if err := to.checkSize(rawSize(facts.VirtualSize), o.Options); err != nil {
 		return nil, err
 	}
-	bound := o.bound(to, size)
-	if o.Target == TargetRaw {
-		if size > bound {
-			return nil, &ToolError{Tool: "qemu-img", Op: "convert", ExitCode: -1, Limit: LimitFileSize}
+	j := conversion{to: to, facts: facts, work: work, handOff: handOff, output: output, device: device, held: held}
+	result, err := t.attempt(ctx, &j, &o)
+	// A qemu-img that cannot tell how fast it derives a key has written a part
+	// of the header, if anything.
+	for tries := 1; tries < measurements && unmeasured(err); tries++ {
+		if err := output.Truncate(0); err != nil {
+			return nil, err
 		}
-		// Made here and not by qemu-img, an output that is all holes is known
-		// to be zero, and only the rest need be written. A device is zeroed
-		// by its owner.
-		if !device {
-			if err := output.Truncate(size); err != nil {
-				return nil, sizeError(output, err)
-			}
-		}
+		result, err = t.attempt(ctx, &j, &o)
 	}
-	limits := ConvertLimits(min(data(facts.Driver, in.stored), size))
-	if o.Limits != nil {
-		limits = *o.Limits
-	}
-	defer writeBack(output)()
-	result, err := t.runOn(ctx, in, "convert", job{
-		args:     o.arguments(to, in.options, device, device && passesCache(output)),
-		files:    []confine.File{{File: output, Access: confine.ReadWrite}},
-		limits:   limits,
-		fileSize: bound,
-		output:   reportProgress(o.Progress, facts.VirtualSize),
-		held:     held,
-	})
 	if failed, ok := errors.AsType[*ToolError](err); ok && failed.Signal == 0 {
 		if errno := noSpace(failed.Stderr); errno != nil {
-			return nil, &NoSpaceError{Path: output.Name(), Err: errno}
+			return nil, NewNoSpaceError(output, errno)
 		}
 	}
 	if err != nil {
@@ -214,6 +210,67 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	}, nil
 }
 
+// A conversion is what one is made of, beside what is asked for.
+type conversion struct {
+	to      *target
+	facts   vetted.Facts
+	work    *vetted.Job
+	handOff string
+	output  *os.File
+	device  bool  // output is one
+	held    *held // back by a rate, or nil
+}
+
+// attempt runs qemu-img once.
+func (t *Tool) attempt(ctx context.Context, c *conversion, o *ConvertOptions) (*confine.Result, error) {
+	in, err := newSource(c.work, c.handOff, c.facts, o.Live)
+	if err != nil {
+		return nil, err
+	}
+	defer in.close()
+
+	size := rawSize(c.facts.VirtualSize)
+	bound := o.bound(c.to, size)
+	if c.to.name == TargetRaw && size > bound {
+		return nil, &ToolError{Tool: "qemu-img", Op: "convert", ExitCode: -1, Limit: LimitFileSize}
+	}
+	if !c.device && !o.NoSpaceCheck {
+		if err := CheckSpace(c.output, o.needed(c.to, in.stored, size)); err != nil {
+			return nil, err
+		}
+	}
+	// Made here and not by qemu-img, an output that is all holes is known to
+	// be zero, and only the rest need be written. A device is zeroed by its
+	// owner.
+	if c.to.name == TargetRaw && !c.device {
+		if err := c.output.Truncate(size); err != nil {
+			return nil, sizeError(c.output, err)
+		}
+	}
+	limits := ConvertLimits(o.work(c.to, c.facts.Driver, in.stored, size))
+	if o.Limits != nil {
+		limits = *o.Limits
+	}
+	files := []confine.File{{File: c.output, Access: confine.ReadWrite}}
+	if c.to.name == TargetLUKS {
+		secret, err := secretPipe(o.Encryption.Passphrase)
+		if err != nil {
+			return nil, err
+		}
+		defer secret.Close()
+		files = append(files, confine.File{File: secret, Access: confine.Pipe})
+	}
+	defer writeBack(c.output)()
+	return t.runOn(ctx, in, "convert", job{
+		args:     o.arguments(c.to, in.options, c.device, c.device && passesCache(c.output)),
+		files:    files,
+		limits:   limits,
+		fileSize: bound,
+		output:   reportProgress(o.Progress, c.facts.VirtualSize),
+		held:     c.held,
+	})
+}
+
 // compression is how many times its stored size a compressed image is taken
 // to hold: more than disks do, but for zeros, which no tool compresses.
 const compression = 4
@@ -225,6 +282,15 @@ func data(driver string, stored int64) int64 {
 		return stored
 	}
 	return compression * stored
+}
+
+// work returns how much of a disk of size bytes there can be expected to be
+// work with: what the source holds, or all of it where zeros are stored too.
+func (o *ConvertOptions) work(to *target, driver string, stored, size int64) int64 {
+	if to.stores(o) {
+		return size
+	}
+	return min(data(driver, stored), size)
 }
 
 // arguments returns the command line for a source and what qemu-img is to know
@@ -239,14 +305,20 @@ func (o *ConvertOptions) arguments(to *target, source string, device, direct boo
 	if !stream {
 		args = append(args, "-W")
 	}
+	if o.SparseSize != nil {
+		args = append(args, "-S", strconv.FormatInt(*o.SparseSize, 10))
+	}
+	switch {
+	case o.Cache != "":
+		args = append(args, "-t", o.Cache)
+	case direct:
+		// The pages that the cache would gather are of no use to anybody.
+		args = append(args, "-t", CacheNone)
+	}
 	if o.Target == TargetRaw {
 		protocol := "file"
 		if device {
 			protocol = "host_device"
-			// The pages that the cache would gather are of no use to anybody.
-			if direct {
-				args = append(args, "-t", "none")
-			}
 		}
 		return append(args, "-n", "--target-is-zero", "--target-image-opts",
 			source, fmt.Sprintf("driver=raw,file.driver=%s,file.filename=%s", protocol, outputName))
@@ -257,12 +329,19 @@ func (o *ConvertOptions) arguments(to *target, source string, device, direct boo
 	if o.Compress != CompressNone || stream {
 		args = append(args, "-m", "16")
 	}
+	if o.Target == TargetLUKS {
+		args = append(args, "--object", "secret,id="+secretID+",file="+secretName)
+	}
 	args = append(args, "-O", to.driver)
 	if creation := to.creation(o); creation != "" {
 		args = append(args, "-o", creation)
 	}
 	return append(args, source, outputName)
 }
+
+// maxSparse is the largest sparse size in bytes: the buffer of qemu-img
+// convert (MAX_BUF_SECTORS in qemu-img.c).
+const maxSparse = 16 << 20
 
 // passesCache tells whether an output can be written past the page cache.
 func passesCache(output *os.File) bool {

@@ -68,24 +68,6 @@ func lastLine(text string) string {
 	return quoted[:min(len(quoted), 300)]
 }
 
-// A NoSpaceError says that the file system of the output is full, or the
-// quota used up. It wraps the errno, ENOSPC or EDQUOT.
-type NoSpaceError struct {
-	Path string // the output, as its file is named
-	Err  error
-}
-
-// Error implements error.
-func (e *NoSpaceError) Error() string { return fmt.Sprintf("write %s: %v", e.Path, e.Err) }
-
-// Hint says what to do about it.
-func (e *NoSpaceError) Hint() string {
-	return "free space there, or choose a destination on another file system"
-}
-
-// Unwrap returns the errno.
-func (e *NoSpaceError) Unwrap() error { return e.Err }
-
 // A LockedError says that another program has the source open, by the locks
 // that qemu takes: for writing or, where the source was to be resized, at all.
 type LockedError struct{ Resize bool }

@@ -35,7 +35,7 @@ func writable(f *os.File) bool {
 func sizeError(output *os.File, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return &NoSpaceError{Path: output.Name(), Err: err}
+		return NewNoSpaceError(output, err)
 	case errors.Is(err, unix.EFBIG):
 		return &ToolError{Tool: "qemu-img", Op: "convert", ExitCode: -1, Limit: LimitFileSize, Stderr: err.Error()}
 	}

@@ -4,6 +4,7 @@ package qemuimg
 
 import (
 	"errors"
+	"math"
 	"os"
 )
 
@@ -19,5 +20,11 @@ func lock(*os.File, bool) error { return errors.ErrUnsupported }
 
 // LockForResize fails with an error that matches errors.ErrUnsupported.
 func LockForResize(*os.File) error { return errors.ErrUnsupported }
+
+func freeSpace(*os.File) (int64, error) { return math.MaxInt64, nil }
+
+func mountPoint(*os.File) string { return "" }
+
+func secretPipe([]byte) (*os.File, error) { return nil, errors.ErrUnsupported }
 
 func writeBack(*os.File) func() { return func() {} }

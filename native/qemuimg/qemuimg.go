@@ -33,10 +33,6 @@ import (
 	"github.com/assay-dev/assay/native/confine"
 )
 
-// minimum is the oldest version that is used: --target-is-zero and zstd in
-// qcow2 came with 5.0 and 5.1.
-var minimum = Version{5, 1, 0}
-
 // A Version is that of QEMU: major, minor, micro.
 type Version [3]int
 

@@ -126,7 +126,7 @@ func (t *Tool) resize(ctx context.Context, image *vetted.Image, o ResizeOptions)
 	})
 	if failed, ok := errors.AsType[*ToolError](err); ok && failed.Signal == 0 {
 		if errno := noSpace(failed.Stderr); errno != nil {
-			return nil, &NoSpaceError{Path: file.Name(), Err: errno}
+			return nil, NewNoSpaceError(file, errno)
 		}
 		if failed.Limit == LimitFileSize {
 			failed.Limit = "" // said of an L1 table beyond the format's bound too

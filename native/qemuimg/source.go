@@ -32,6 +32,9 @@ const firstDescriptor = 3
 // behind the one source.
 const outputName = "/dev/fd/4"
 
+// secretName is the name by which it opens the passphrase of an output.
+const secretName = "/dev/fd/5"
+
 // HandOff returns the way in which a source would be handed over: the one
 // asked for, or the best for an empty one. It fails, with an error that
 // matches errors.ErrUnsupported, for one that this qemu-img cannot do.

@@ -12,6 +12,7 @@ import (
 // Targets of a conversion, by the names of their formats.
 const (
 	TargetRaw   = "raw"
+	TargetLUKS  = "luks"
 	TargetQcow2 = "qcow2"
 	TargetVMDK  = "vmdk"
 	TargetVHD   = "vhd"
@@ -64,13 +65,20 @@ type settings map[string]string
 // targets are sorted by name.
 var targets = []target{
 	{
+		// What is asked of its encryption is an Encryption.
+		name: TargetLUKS, driver: "luks",
+		// The header and eight key slots of 4000 stripes: 2 MiB for the
+		// longest key.
+		overhead: func(int64, settings) int64 { return 4 << 20 },
+	},
+	{
 		name: TargetQcow2, driver: "qcow2",
 		compress: []string{CompressZlib, CompressZstd},
 		options: []option{
 			oneOf("compat", "1.1", "0.10"),
 			// A smaller one can put data where a GPT is looked for.
 			bytesBetween("cluster_size", 4<<10, 2<<20),
-			{name: "extended_l2", valid: among("on", "off"), want: "on, off", since: Version{5, 2, 0}},
+			{name: "extended_l2", valid: among("on", "off"), want: "on, off", since: since(extendedL2)},
 			oneOf("lazy_refcounts", "on", "off"),
 			oneOf("preallocation", "off", "metadata", "falloc", "full"),
 			oneOf("refcount_bits", "1", "2", "4", "8", "16", "32", "64"),
@@ -187,8 +195,8 @@ func (e *OptionError) Error() string {
 func (e *OptionError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 // CheckTarget tells whether an output can be asked for, by any qemu-img that
-// is new enough, for a disk of size bytes. The error is an *OptionError or a
-// *CapacityError.
+// is new enough, for a disk of size bytes. The error is an *OptionError, a
+// *CapacityError, a *CipherError, or says what of the encryption cannot be.
 func (o *ConvertOptions) CheckTarget(size int64) error {
 	t, err := o.target(Version{1 << 20})
 	if err != nil {
@@ -222,6 +230,14 @@ func (o *ConvertOptions) target(version Version) (*target, error) {
 			return nil, &OptionError{fmt.Sprintf("option %q", name), fmt.Sprintf("qemu-img %v", version), []string{fmt.Sprintf("%v does", known.since)}}
 		}
 	}
+	if t.name != TargetLUKS && !o.Encryption.isZero() {
+		return nil, &OptionError{What: "encryption", Of: o.Target}
+	}
+	if t.name == TargetLUKS {
+		if err := o.Encryption.Check(); err != nil {
+			return nil, err
+		}
+	}
 	if o.Options["compat"] == "0.10" && o.Compress == CompressZstd {
 		return nil, &OptionError{`compression "zstd"`, "qcow2 with compat 0.10", []string{CompressZlib}}
 	}
@@ -231,6 +247,9 @@ func (o *ConvertOptions) target(version Version) (*target, error) {
 // creation returns the value of -o for an output.
 func (t *target) creation(o *ConvertOptions) string {
 	list := slices.Clone(t.always)
+	if t.name == TargetLUKS {
+		list = append(list, o.Encryption.creation())
+	}
 	wanted := o.Subformat
 	if wanted == "" && len(t.subformats) > 0 {
 		wanted = t.subformats[0].name

@@ -87,6 +87,38 @@ func TestNoOptionNamesAFile(t *testing.T) {
 	}
 }
 
+// TestWork: the work is that of the data, or of the disk where its zeros are
+// written too.
+func TestWork(t *testing.T) {
+	const stored, size = 1 << 20, 1 << 40
+	for _, c := range []struct {
+		o            ConvertOptions
+		driver       string
+		stored, want int64
+		needed       int64
+	}{
+		{ConvertOptions{Target: "raw"}, "raw", stored, stored, stored},
+		{ConvertOptions{Target: "raw"}, "qcow2", stored, compression * stored, stored},
+		{ConvertOptions{Target: "raw"}, "qcow2", 1<<63 - 1, size, size},
+		{ConvertOptions{Target: "raw", SparseSize: new(int64(0))}, "raw", stored, size, size},
+		{ConvertOptions{Target: "raw", SparseSize: new(int64(512))}, "raw", stored, stored, stored},
+		{ConvertOptions{Target: "luks"}, "raw", stored, size, size},
+		{ConvertOptions{Target: "vhd", Subformat: "fixed"}, "raw", stored, size, size},
+		{ConvertOptions{Target: "vdi", Subformat: "static"}, "raw", stored, size, size},
+		{ConvertOptions{Target: "vdi"}, "raw", stored, stored, stored},
+		{ConvertOptions{Target: "qcow2", Options: settings{"preallocation": "falloc"}}, "raw", stored, size, size},
+		{ConvertOptions{Target: "qcow2", Options: settings{"preallocation": "metadata"}}, "raw", stored, stored, stored},
+	} {
+		to := findTarget(c.o.Target)
+		if got := c.o.work(to, c.driver, c.stored, size); got != c.want {
+			t.Errorf("%+v from %s: %d bytes of work, want %d", c.o, c.driver, got, c.want)
+		}
+		if got := c.o.needed(to, c.stored, size); got != c.needed {
+			t.Errorf("%+v from %s: %d bytes of space, want %d", c.o, c.driver, got, c.needed)
+		}
+	}
+}
+
 // TestBound: the largest output that is allowed holds at least the data, and
 // never overflows.
 func TestBound(t *testing.T) {

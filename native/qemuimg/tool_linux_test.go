@@ -44,7 +44,7 @@ func withFakes(m *testing.M) int {
 	build := exec.Command("go", "build", "-o", filepath.Join(dir, "fake"), "./testdata/fake")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
-	for _, name := range []string{"old", "odd", "mute", "hang", "spin", "killed", "full", "quota", "hostile", "liar", "deaf"} {
+	for _, name := range []string{"old", "odd", "mute", "hang", "spin", "killed", "full", "quota", "hostile", "liar", "deaf", "teller", "unmeasured"} {
 		if err == nil {
 			err = os.Link(filepath.Join(dir, "fake"), filepath.Join(dir, name))
 		}

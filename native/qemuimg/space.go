@@ -1,0 +1,83 @@
+package qemuimg
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// A NoSpaceError says that the file system of the output is full, or the
+// quota used up; or, before anything was written, that it would be. It wraps
+// the errno, ENOSPC or EDQUOT.
+type NoSpaceError struct {
+	Path       string // the output, as its file is named
+	MountPoint string // of its file system; empty where that is not known
+	// Needed and Free are bytes, if this was found out before: Needed is the
+	// most that the output was taken to need. Both are zero otherwise.
+	Needed, Free int64
+	Err          error
+}
+
+// NewNoSpaceError returns the error of a write to a file that failed with this
+// errno.
+func NewNoSpaceError(output *os.File, errno error) *NoSpaceError {
+	return &NoSpaceError{Path: output.Name(), MountPoint: mountPoint(output), Err: errno}
+}
+
+// Error implements error.
+func (e *NoSpaceError) Error() string {
+	where := ""
+	if e.MountPoint != "" {
+		where = fmt.Sprintf(" (the file system at %s)", e.MountPoint)
+	}
+	if e.Needed > 0 {
+		return fmt.Sprintf("write %s: %d bytes are needed, and %d are free: %v%s", e.Path, e.Needed, e.Free, e.Err, where)
+	}
+	return fmt.Sprintf("write %s: %v%s", e.Path, e.Err, where)
+}
+
+// Hint says what to do about it.
+func (e *NoSpaceError) Hint() string {
+	return "free space there, or choose a destination on another file system"
+}
+
+// Unwrap returns the errno.
+func (e *NoSpaceError) Unwrap() error { return e.Err }
+
+// CheckSpace fails with a *NoSpaceError unless the file system of an output
+// has more bytes free than are needed: what must fail is better not begun.
+func CheckSpace(output *os.File, needed int64) error {
+	free, err := freeSpace(output)
+	if err != nil {
+		return err
+	}
+	if needed > 0 && free <= needed {
+		e := NewNoSpaceError(output, syscall.ENOSPC)
+		e.Needed, e.Free = needed, free
+		return e
+	}
+	return nil
+}
+
+// needed returns the most that an output's data can take, in bytes. What
+// stores zeros too takes the size of the disk; anything else no more than the
+// source stores, whose zeros are not looked for. A compressed source holds
+// more than it stores, and how much is not known; nor is what compressing an
+// output will save. Tables are not counted: they are a thousandth.
+func (o *ConvertOptions) needed(to *target, stored, size int64) int64 {
+	if to.stores(o) {
+		return size
+	}
+	return min(stored, size)
+}
+
+// stores tells whether an output stores what is zero too.
+func (t *target) stores(o *ConvertOptions) bool {
+	whole := o.SparseSize != nil && *o.SparseSize == 0
+	switch o.Options["preallocation"] {
+	case "falloc", "full":
+		whole = true
+	}
+	// Zeros that are encrypted are none.
+	return whole || t.name == TargetLUKS || o.Subformat == "fixed" || o.Subformat == "static"
+}

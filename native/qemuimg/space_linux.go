@@ -1,0 +1,52 @@
+package qemuimg
+
+import (
+	"bufio"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/assay-dev/assay/internal/openfile"
+	"golang.org/x/sys/unix"
+)
+
+// freeSpace returns how many bytes this user can write to a file's file
+// system (statfs(2): f_bavail blocks of f_frsize bytes).
+func freeSpace(file *os.File) (int64, error) {
+	var fs unix.Statfs_t
+	if err := openfile.Control(file, func(fd int) error { return unix.Fstatfs(fd, &fs) }); err != nil {
+		return 0, os.NewSyscallError("fstatfs", err)
+	}
+	unit := max(1, uint64(fs.Frsize))
+	return int64(min(fs.Bavail, math.MaxInt64/unit) * unit), nil
+}
+
+// mountPoint returns where the file system of an open file is mounted, or
+// nothing where the kernel does not tell (statx(2): since Linux 5.8).
+func mountPoint(file *os.File) string {
+	var st unix.Statx_t
+	err := openfile.Control(file, func(fd int) error {
+		return unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st)
+	})
+	if err != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+		return ""
+	}
+	mounts, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return ""
+	}
+	defer mounts.Close()
+	for lines := bufio.NewScanner(mounts); lines.Scan(); {
+		// proc_pid_mountinfo(5): the mount's id is the first field, where it
+		// is mounted the fifth.
+		fields := strings.Fields(lines.Text())
+		if len(fields) >= 5 && fields[0] == strconv.FormatUint(st.Mnt_id, 10) {
+			return unescaped.Replace(fields[4])
+		}
+	}
+	return ""
+}
+
+// unescaped gives back what would have parted the fields.
+var unescaped = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
