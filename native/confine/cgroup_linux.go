@@ -19,6 +19,9 @@ import (
 // folder in each hierarchy.
 type cgroup struct {
 	folders []groupFolder
+	io      *groupFolder // the one with the limits of devices; nil without any
+	blkio   *groupFolder // io, where it is of version 1 and none of folders
+	held    bool         // the group is held to those limits
 }
 
 type groupFolder struct {
@@ -32,13 +35,18 @@ var groupNumber atomic.Int64
 // groupPrefix begins the names of groups, before the number of the host.
 const groupPrefix = "assay-"
 
-// newCgroup makes a group with these limits. It must be removed.
-func newCgroup(l Limits) (*cgroup, error) {
+// newCgroup makes a group with these limits, and where it can these rates. It
+// must be removed.
+func newCgroup(l Limits, rates []DeviceRate) (*cgroup, error) {
 	hierarchies, err := usableHierarchies()
 	if err != nil {
 		return nil, err
 	}
-	return makeCgroup(hierarchies, l)
+	g, err := makeCgroup(hierarchies, l)
+	if err == nil && len(rates) > 0 {
+		g.held = g.holdTo(rates)
+	}
+	return g, err
 }
 
 func makeCgroup(hierarchies []hierarchy, l Limits) (_ *cgroup, err error) {
@@ -48,7 +56,7 @@ func makeCgroup(hierarchies []hierarchy, l Limits) (_ *cgroup, err error) {
 			g.remove()
 		}
 	}()
-	name := fmt.Sprintf("%s%d-%d", groupPrefix, os.Getpid(), groupNumber.Add(1))
+	name := groupName()
 	for _, h := range hierarchies {
 		f := groupFolder{h, filepath.Join(h.group, name)}
 		if err := os.Mkdir(f.path, 0o700); err != nil {
@@ -63,6 +71,9 @@ func makeCgroup(hierarchies []hierarchy, l Limits) (_ *cgroup, err error) {
 	}
 	return g, nil
 }
+
+// groupName returns the name of a new group.
+func groupName() string { return fmt.Sprintf("%s%d-%d", groupPrefix, os.Getpid(), groupNumber.Add(1)) }
 
 // limit sets the limit of a controller.
 func (f groupFolder) limit(controller string, l Limits) error {
@@ -82,9 +93,17 @@ func (f groupFolder) write(name, value string) error {
 	return os.WriteFile(filepath.Join(f.path, name), []byte(value), 0)
 }
 
+// all are the folders of the group.
+func (g *cgroup) all() []groupFolder {
+	if g.blkio == nil {
+		return g.folders
+	}
+	return append(slices.Clip(g.folders), *g.blkio)
+}
+
 // place puts a process that has not run yet into the group.
 func (g *cgroup) place(pid int) error {
-	for _, f := range g.folders {
+	for _, f := range g.all() {
 		if err := f.write("cgroup.procs", strconv.Itoa(pid)); err != nil {
 			return err
 		}
@@ -163,7 +182,7 @@ const removeGrace = time.Second
 func (g *cgroup) remove() {
 	g.kill()
 	end := time.Now().Add(removeGrace)
-	for _, f := range g.folders {
+	for _, f := range g.all() {
 		for errors.Is(unix.Rmdir(f.path), unix.EBUSY) && time.Now().Before(end) {
 			time.Sleep(time.Millisecond)
 			g.kill()

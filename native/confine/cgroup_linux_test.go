@@ -22,6 +22,9 @@ func groupsLeft(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if h := blkio(); h != nil {
+		hierarchies = append(hierarchies, *h)
+	}
 	var left []string
 	for _, h := range hierarchies {
 		groups, err := filepath.Glob(filepath.Join(h.group, fmt.Sprintf("%s%d-*", groupPrefix, os.Getpid())))
