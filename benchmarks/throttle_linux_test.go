@@ -18,7 +18,7 @@ const (
 	// asked is the rate in bytes per second, well below what anything can do,
 	// and seconds how long a job at that rate takes.
 	asked   = 32 << 20
-	seconds = 2
+	seconds = 4
 )
 
 // BenchmarkRateLimit tells what came of a rate that was asked for, in all of

@@ -245,6 +245,10 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 	if to.device {
 		converted.OutputSize, converted.Allocated = size, size
 	}
+	limit := rateLimit(job, converted.Counted)
+	if limit != nil {
+		limit.Cgroup = converted.RateHeld
+	}
 	mode := SourcePinned
 	if o.Live {
 		mode = SourceLive
@@ -256,7 +260,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		Bytes: converted.OutputSize, AllocatedBytes: converted.Allocated,
 		Tool:   writer.tool,
 		Layers: converted.Layers, SourceMode: mode, HandOff: converted.HandOff,
-		Inspected: r.clone().Inspected, Stamp: stamped, RateLimit: rateLimit(job, converted.Counted),
+		Inspected: r.clone().Inspected, Stamp: stamped, RateLimit: limit,
 	}, nil
 }
 

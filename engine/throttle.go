@@ -21,6 +21,11 @@ type RateLimit struct {
 	// what it was given to read alone.
 	Read    int64  `json:"read"`
 	Written *int64 `json:"written,omitempty"`
+	// Cgroup says that what the tool writes was held by a control group of its
+	// own, too, to twice the rate: also if an image had taken it over, which
+	// then need not read to write. With version 1 of control groups that goes
+	// for what passes the page cache.
+	Cgroup bool `json:"cgroup"`
 	// WaitedMicros is how long the job was held back; reads that were held back
 	// at a time add up.
 	WaitedMicros int64 `json:"waited_us"`

@@ -56,15 +56,10 @@ func hierarchiesOf(own, mounts []string) []hierarchy {
 		if !h.unified && len(h.controllers) == 0 || slices.ContainsFunc(found, h.same) {
 			continue
 		}
-		group, ok := h.ownGroup(own)
-		if !ok {
+		var ok bool
+		if h.group, ok = h.ownFolder(own, root, point); !ok {
 			continue
 		}
-		below, err := filepath.Rel(root, group)
-		if err != nil || below == ".." || strings.HasPrefix(below, "../") {
-			continue // the mount does not show it
-		}
-		h.group = filepath.Join(point, below)
 		if h.unified {
 			h.controllers = givenBy(h.group)
 			if parent := filepath.Dir(h.group); len(h.controllers) == 0 && delegated(parent) {
@@ -100,7 +95,7 @@ func delegated(group string) bool {
 		if n, err := unix.Getxattr(group, name, value[:]); err == nil && string(value[:n]) == "1" {
 			if len(givenBy(group)) == 0 {
 				// What cannot be given is not, and is seen when it is read.
-				for _, controller := range wantedControllers {
+				for _, controller := range append([]string{"io"}, wantedControllers...) {
 					_ = os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0)
 				}
 			}
@@ -123,6 +118,20 @@ func wantedOf(names []string) []string {
 		}
 	}
 	return wanted
+}
+
+// ownFolder returns the folder of the host's group below a mount of the
+// hierarchy, if the mount shows it.
+func (h hierarchy) ownFolder(own []string, root, point string) (string, bool) {
+	group, ok := h.ownGroup(own)
+	if !ok {
+		return "", false
+	}
+	below, err := filepath.Rel(root, group)
+	if err != nil || below == ".." || strings.HasPrefix(below, "../") {
+		return "", false
+	}
+	return filepath.Join(point, below), true
 }
 
 // ownGroup returns the host's group of the hierarchy, by /proc/self/cgroup

@@ -20,6 +20,9 @@ import (
 // folder in each hierarchy.
 type cgroup struct {
 	folders []groupFolder
+	io      *groupFolder // the one with the limits of devices; nil without any
+	blkio   *groupFolder // io, where it is of version 1 and none of folders
+	held    bool         // the group is held to those limits
 }
 
 type groupFolder struct {
@@ -36,13 +39,18 @@ type groupFolder struct {
 // and what nobody can guess come behind it.
 const groupPrefix = "assay-job-"
 
-// newCgroup makes a group with these limits. It must be removed.
-func newCgroup(l Limits) (*cgroup, error) {
+// newCgroup makes a group with these limits, and where it can these rates. It
+// must be removed.
+func newCgroup(l Limits, rates []DeviceRate) (*cgroup, error) {
 	hierarchies, err := usableHierarchies()
 	if err != nil {
 		return nil, err
 	}
-	return makeCgroup(hierarchies, l)
+	g, err := makeCgroup(hierarchies, l)
+	if err == nil && len(rates) > 0 {
+		g.held = g.holdTo(rates)
+	}
+	return g, err
 }
 
 func makeCgroup(hierarchies []hierarchy, l Limits) (_ *cgroup, err error) {
@@ -122,9 +130,17 @@ func (f groupFolder) write(name, value string) error {
 	return os.WriteFile(filepath.Join(f.path, name), []byte(value), 0)
 }
 
+// all are the folders of the group.
+func (g *cgroup) all() []groupFolder {
+	if g.blkio == nil {
+		return g.folders
+	}
+	return append(slices.Clip(g.folders), *g.blkio)
+}
+
 // place puts a process that has not run yet into the group.
 func (g *cgroup) place(pid int) error {
-	for _, f := range g.folders {
+	for _, f := range g.all() {
 		if err := f.write("cgroup.procs", strconv.Itoa(pid)); err != nil {
 			return err
 		}
@@ -203,7 +219,7 @@ const removeGrace = time.Second
 func (g *cgroup) remove() {
 	g.kill()
 	end := time.Now().Add(removeGrace)
-	for _, f := range g.folders {
+	for _, f := range g.all() {
 		for errors.Is(unix.Rmdir(f.path), unix.EBUSY) && time.Now().Before(end) {
 			time.Sleep(time.Millisecond)
 			g.kill()

@@ -23,6 +23,9 @@ func groupsLeft(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if h := blkio(); h != nil {
+		hierarchies = append(hierarchies, *h)
+	}
 	return groupsOf(t, hierarchies, os.Getpid())
 }
 

@@ -39,8 +39,8 @@
 // and a tool that was taken over can start copies of itself; they stay as
 // confined as it is, and the group they are in is killed when the tool ends.
 // One that leaves the group lives on where there are no namespaces, the user
-// is not its own, and there is no control group. Disk bandwidth is not
-// bounded.
+// is not its own, and there is no control group. Disk bandwidth is
+// bounded only where Spec asks for it and control groups can.
 //
 // Confinement is a matter of Linux (kernel 5.13 or newer with Landlock). On
 // other systems Run fails with an error that matches errors.ErrUnsupported.
@@ -138,6 +138,13 @@ type Limits struct {
 	Processes int
 }
 
+// A DeviceRate is how fast a process and all that it starts may read a block
+// device, and how fast they may write it.
+type DeviceRate struct {
+	Device         uint64 // its number (stat(2), st_rdev): of a whole disk, no partition
+	BytesPerSecond int64
+}
+
 // A Spec describes a process and what it may do.
 type Spec struct {
 	// Path is the program, an absolute path. It may be read and executed, and
@@ -151,6 +158,11 @@ type Spec struct {
 	Files []File
 
 	Limits Limits
+	// Rates are held by the control group, where there is one and its kernel
+	// has such limits for the devices; Result.RatesHeld tells. With version 1
+	// of control groups they bound what passes the page cache, and what the
+	// process syncs.
+	Rates []DeviceRate
 	// Deadline is the wall-clock time after which the process is killed, and
 	// Watchdog the time without progress: no processor time used, and nothing
 	// read or written. Zero means never, for one of the two.
@@ -188,6 +200,8 @@ type Spec struct {
 type Result struct {
 	// Layers are the names of the layers that were active.
 	Layers []string
+	// RatesHeld says that the process was held to Spec.Rates.
+	RatesHeld bool
 	// ExitCode is the exit status, or -1 when a signal ended the process.
 	ExitCode int
 	// Signal is the signal that ended it, or 0.
@@ -251,6 +265,8 @@ func (s *Spec) check() error {
 		return fmt.Errorf("confine: program %q is not an absolute path", s.Path)
 	case l.CPU <= 0 || l.AddressSpace <= 0 || l.FileSize < 0 || l.OpenFiles <= 0 || l.Processes < 0:
 		return fmt.Errorf("confine: limits %+v are not positive", l)
+	case slices.ContainsFunc(s.Rates, func(r DeviceRate) bool { return r.BytesPerSecond < 1 }):
+		return fmt.Errorf("confine: rates %+v are not positive", s.Rates)
 	case s.Deadline < 0 || s.Watchdog < 0 || s.Deadline+s.Watchdog == 0:
 		return errors.New("confine: neither a deadline nor a watchdog is set")
 	case s.UID < 0 || s.GID < 0 || s.UID == 0 && s.GID != 0:

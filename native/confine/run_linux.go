@@ -71,7 +71,7 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 	defer func() { err = errors.Join(err, l.id.takeBack()) }()
 
 	began := time.Now()
-	p := &process{spec: s, began: began, ended: make(chan struct{})}
+	p := &process{spec: s, group: l.group, began: began, ended: make(chan struct{})}
 	started := make(chan error)
 	go onOwnThread(func() {
 		pid, err := l.start()
@@ -104,12 +104,14 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 		return nil, errors.Join(stopErr, err)
 	}
 	result.Layers = l.layers
+	result.RatesHeld = l.group != nil && l.group.held
 	return result, nil
 }
 
 // A process is one that was started, until it is reaped.
 type process struct {
 	spec   Spec
+	group  *cgroup // nil without control groups
 	pid    int
 	handle pidfd
 	began  time.Time
@@ -153,6 +155,9 @@ func (p *process) supervise(ctx context.Context) (limit string, err error) {
 
 // kill kills the process and its group, and waits for the process.
 func (p *process) kill() {
+	if p.group != nil {
+		p.group.lift(p.spec.Rates)
+	}
 	p.killGroup()
 	<-p.ended
 }

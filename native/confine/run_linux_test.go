@@ -281,6 +281,7 @@ func TestNotStarted(t *testing.T) {
 		{"range with root", func(s *Spec) { s.Users = UserRange{0, 9} }, nil},
 		{"empty range", func(s *Spec) { s.Users = UserRange{First: 9} }, nil},
 		{"range without an end", func(s *Spec) { s.Users = UserRange{9, math.MaxInt} }, nil},
+		{"a rate of nothing", func(s *Spec) { s.Rates = []DeviceRate{{1, 0}} }, nil},
 		{"argument with a NUL", func(s *Spec) { s.Args = []string{"\x00"} }, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

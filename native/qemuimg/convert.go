@@ -76,6 +76,9 @@ type ConvertResult struct {
 	// Counted says that Throttle was told what qemu-img wrote; otherwise it is
 	// held back by what it reads alone.
 	Counted bool
+	// RateHeld says that a control group, too, held qemu-img's own writes, to
+	// twice Throttle's rate (confine.Spec.Rates).
+	RateHeld bool
 }
 
 // Convert writes an image's virtual disk to output in another format. output
@@ -157,8 +160,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 		return nil, err
 	}
 	if held != nil {
-		o.Throttle.Destination(output)
-		held.counter = &confine.Counter{}
+		held.writes(output)
 	}
 	outputInfo, err := output.Stat()
 	if err != nil {
@@ -207,6 +209,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	return &ConvertResult{
 		HandOff: handOff, Layers: result.Layers, CPU: result.UserTime + result.SystemTime, Wall: result.Wall,
 		OutputSize: outputInfo.Size(), Allocated: openfile.Allocated(outputInfo), Counted: held.counted(),
+		RateHeld: result.RatesHeld,
 	}, nil
 }
 

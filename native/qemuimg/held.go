@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/assay-dev/assay/native/confine"
@@ -34,6 +35,10 @@ func (e *RateLimitError) Is(target error) bool { return target == errors.ErrUnsu
 type held struct {
 	job     *throttle.Job
 	counter *confine.Counter // of what the tool writes; nil when it writes nothing that counts
+	// rates are what a control group holds the tool to besides, as one that was
+	// taken over can write without reading: looser, as two that hold to the
+	// same rate one after the other come to less (BenchmarkRateLimit).
+	rates []confine.DeviceRate
 
 	mu   sync.Mutex
 	told int64 // bytes written, that the job was told of
@@ -49,6 +54,18 @@ func holding(job *throttle.Job, handOff string) (*held, error) {
 		return nil, &RateLimitError{HandOff: handOff}
 	}
 	return &held{job: job}, nil
+}
+
+// looser is how many times the rate a control group allows.
+const looser = 2
+
+// writes names the file that the tool is to write to.
+func (h *held) writes(output *os.File) {
+	h.job.Destination(output)
+	h.counter = &confine.Counter{}
+	if device, known := throttle.DeviceOf(output); known {
+		h.rates = []confine.DeviceRate{{Device: device, BytesPerSecond: looser * h.job.Rate()}}
+	}
 }
 
 // wait waits before n bytes of a source are served.

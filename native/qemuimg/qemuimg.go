@@ -250,7 +250,7 @@ func (t *Tool) run(ctx context.Context, op string, j job) (*confine.Result, erro
 		Require:    t.config.Require,
 	}
 	if j.held != nil {
-		s.Held, s.Counter = j.held.waiting, j.held.counter
+		s.Held, s.Counter, s.Rates = j.held.waiting, j.held.counter, j.held.rates
 	}
 	result, err := confine.Run(ctx, s)
 	if err != nil {

@@ -10,9 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deviceOf returns the number of the device that a file is, or that holds it:
-// of a partition, that of its disk.
-func deviceOf(file *os.File) (device uint64, known bool) {
+// DeviceOf returns the number of the device that a file is, or that holds it:
+// of a partition, that of its disk; of a file system without a device, the one
+// that stands for it.
+func DeviceOf(file *os.File) (device uint64, known bool) {
 	var st unix.Stat_t
 	if err := openfile.Control(file, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
 		return 0, false

@@ -12,8 +12,8 @@ import (
 // system or, of a partition, its disk.
 func TestDeviceOf(t *testing.T) {
 	a, b := file(t), file(t)
-	one, known := deviceOf(a)
-	other, _ := deviceOf(b)
+	one, known := DeviceOf(a)
+	other, _ := DeviceOf(b)
 	if !known || one != other {
 		t.Errorf("devices %#x, %#x, known %v", one, other, known)
 	}
@@ -25,7 +25,7 @@ func TestDeviceOf(t *testing.T) {
 		t.Errorf("device %#x, want %#x", one, want)
 	}
 	a.Close()
-	if _, known := deviceOf(a); known {
+	if _, known := DeviceOf(a); known {
 		t.Error("a closed file has a device")
 	}
 }

@@ -4,6 +4,6 @@ package throttle
 
 import "os"
 
-// deviceOf takes all files for those of one device: what can be told apart is
+// DeviceOf takes all files for those of one device: what can be told apart is
 // then held back too much, and not too little.
-func deviceOf(*os.File) (device uint64, known bool) { return 0, true }
+func DeviceOf(*os.File) (device uint64, known bool) { return 0, true }

@@ -74,6 +74,24 @@ func TestDoneLeavesTheDebt(t *testing.T) {
 	})
 }
 
+// A debt that takes longer than times can tell is no small one.
+func TestDebtForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttle, f := newThrottle(t, 1), file(t)
+		first, next := NewJob(throttle), NewJob(throttle)
+		first.Destination(f)
+		first.Wrote(1 << 60)
+		first.Done()
+		next.Destination(f)
+		next.Wrote(1)
+		ctx, cancel := context.WithTimeout(t.Context(), 24*365*time.Hour)
+		defer cancel()
+		if err := next.Source(nil).Wait(ctx, 1); err != context.DeadlineExceeded {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
 // A job has one part of a device, whatever it reads of it; another device is
 // no matter.
 func TestAJobHasOnePart(t *testing.T) {

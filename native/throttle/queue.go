@@ -47,9 +47,14 @@ func newQueue(rate int64) *queue {
 	}
 }
 
+// forever is more seconds than anybody waits, and fewer than a time.Duration
+// has.
+const forever = 1e9
+
 // free is when the device is done with what was granted.
 func (q *queue) free() time.Time {
-	return q.epoch.Add(time.Duration(float64(q.granted) / float64(q.rate) * float64(time.Second)))
+	seconds := min(forever, float64(q.granted)/float64(q.rate))
+	return q.epoch.Add(time.Duration(seconds * float64(time.Second)))
 }
 
 // A share is one job's part of a queue.

@@ -73,7 +73,7 @@ type port struct {
 func (t *Throttle) queue(file *os.File, d direction) *queue {
 	device, known := uint64(0), false
 	if file != nil {
-		device, known = deviceOf(file)
+		device, known = DeviceOf(file)
 	}
 	if !known {
 		return newQueue(t.rate)

@@ -147,6 +147,19 @@ var actions = map[string]func(string) error{
 		_, err := unix.Pwrite(n, []byte("written"), 0)
 		return err
 	},
+	// Past the page cache: what is written is on the device, or waits for it.
+	"direct": func(fd string) error {
+		out, err := unix.Open("/dev/fd/"+fd, unix.O_WRONLY|unix.O_DIRECT, 0)
+		if err != nil {
+			return err
+		}
+		aligned, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+		if err != nil {
+			return err
+		}
+		_, err = unix.Write(out, aligned)
+		return err
+	},
 
 	// What ends it.
 	"spin": func(string) error {
