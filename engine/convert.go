@@ -146,7 +146,8 @@ func (e *OutputError) Error() string {
 //
 // The errors that a caller can tell apart: ErrNotVetted; ErrNotSupported for
 // formats that cannot be written, systems without the means (with a
-// *qemuimg.NotFoundError or *confine.LayerError inside); those of package
+// *qemuimg.NotFoundError, *confine.LayerError, *qemuimg.CipherError or
+// *qemuimg.CacheError inside); *EncryptedError; those of package
 // destination for names that cannot be used; *SourceChangedError;
 // *qemuimg.LockedError when another program writes to the source;
 // *qemuimg.ToolError; *qemuimg.NoSpaceError; *OutputError.

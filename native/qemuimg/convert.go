@@ -77,10 +77,12 @@ type ConvertResult struct {
 // waited for here, but by the image's Close. Comparing what was inspected,
 // before the tool starts, does wait for the source.
 //
-// The error is a *NoSpaceError when the output's file system is full, a
+// The error is a *NoSpaceError when the output's file system is full, or has
+// no more room than the output can need, a
 // *ToolError when qemu-img failed or met a limit, a *confine.LayerError when
 // it could not be confined, a *LockedError when another program writes to the
-// source, errors.ErrUnsupported for a target or a hand-off that is none, the
+// source, errors.ErrUnsupported for a target, a hand-off, a cipher
+// (*CipherError) or a cache mode (*CacheError) that cannot be, the
 // context's cause, or that of the image's content when the source is not what
 // was vetted: before, while it was read, or when the work was done.
 func (t *Tool) Convert(ctx context.Context, image *vetted.Image, output *os.File, o ConvertOptions) (*ConvertResult, error) {

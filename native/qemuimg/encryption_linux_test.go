@@ -49,15 +49,16 @@ func TestConvertToLUKS(t *testing.T) {
 	for _, c := range some([]struct {
 		cipher string
 		bits   int
+		how    string // it is handed over
 		shown  [3]string
 	}{
-		{"", 0, [3]string{"aes", "xts-plain64", "512"}},
-		{"twofish-xts-plain", 256, [3]string{"twofish", "xts-plain", "256"}},
+		{"", 0, HandOffNBD, [3]string{"aes", "xts-plain64", "512"}},
+		{"twofish-xts-plain", 256, HandOffDescriptor, [3]string{"twofish", "xts-plain", "256"}},
 	}) {
 		t.Run(c.cipher, func(t *testing.T) {
 			const passphrase = "pässword, with=all of \"it\"\n"
 			path, output := newImage(t, "-f", "qcow2"), newOutput(t)
-			o := ConvertOptions{Target: TargetLUKS, Encryption: quickly(passphrase, c.cipher, c.bits)}
+			o := ConvertOptions{Target: TargetLUKS, Encryption: quickly(passphrase, c.cipher, c.bits), HandOff: c.how}
 			result, err := tool.Convert(t.Context(), accepted(t, open(t, path, os.O_RDONLY), "qcow2", diskSize), output, o)
 			if err != nil {
 				t.Fatal(err)

@@ -12,11 +12,15 @@ import (
 )
 
 // freeSpace returns how many bytes this user can write to a file's file
-// system (statfs(2): f_bavail blocks of f_frsize bytes).
+// system (statfs(2): f_bavail blocks of f_frsize bytes). One that has no bound
+// of its own, as ramfs, says that it has no blocks at all.
 func freeSpace(file *os.File) (int64, error) {
 	var fs unix.Statfs_t
 	if err := openfile.Control(file, func(fd int) error { return unix.Fstatfs(fd, &fs) }); err != nil {
 		return 0, os.NewSyscallError("fstatfs", err)
+	}
+	if fs.Blocks == 0 {
+		return math.MaxInt64, nil
 	}
 	unit := max(1, uint64(fs.Frsize))
 	return int64(min(fs.Bavail, math.MaxInt64/unit) * unit), nil

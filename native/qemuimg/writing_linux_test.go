@@ -35,6 +35,14 @@ func smallFS(t *testing.T, size int64) string {
 	return dir
 }
 
+// TestSpaceWithoutBound: a file system without a bound has room.
+func TestSpaceWithoutBound(t *testing.T) {
+	folder := open(t, smallFS(t, 0), os.O_RDONLY)
+	if err := CheckSpace(folder, 1<<40); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSparseSize: 0 stores what is zero too, and a longer run than there is
 // stores those that are shorter.
 func TestSparseSize(t *testing.T) {
