@@ -26,14 +26,15 @@ func freeSpace(file *os.File) (int64, error) {
 	return int64(min(fs.Bavail, math.MaxInt64/unit) * unit), nil
 }
 
-// mountPoint returns where the file system of an open file is mounted, or
-// nothing where the kernel does not tell (statx(2): since Linux 5.8).
+// mountPoint returns where the file system of an open regular file is mounted,
+// or nothing where the kernel does not tell (statx(2): since Linux 5.8). What
+// is full of a device is not where its name is.
 func mountPoint(file *os.File) string {
 	var st unix.Statx_t
 	err := openfile.Control(file, func(fd int) error {
-		return unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st)
+		return unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_TYPE|unix.STATX_MNT_ID, &st)
 	})
-	if err != nil || st.Mask&unix.STATX_MNT_ID == 0 {
+	if err != nil || st.Mask&unix.STATX_MNT_ID == 0 || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return ""
 	}
 	mounts, err := os.Open("/proc/self/mountinfo")
