@@ -35,7 +35,7 @@ type ConvertOptions struct {
 	// Encryption is that of a LUKS output, which needs it, and of no other.
 	Encryption qemuimg.Encryption
 	// SparseSize is the shortest run of zeros in bytes that an output leaves
-	// out, a multiple of 512 up to 16 MiB; 0 stores all zeros, and nil is 4
+	// out, a multiple of 512 up to qemuimg.MaxSparseSize; 0 stores all zeros, and nil is 4
 	// KiB. It is the tool's, which is used for raw to raw too where it is set.
 	SparseSize *int64
 	// Cache is how the tool, also for raw to raw, writes the output, one of
@@ -154,7 +154,8 @@ func (e *OutputError) Error() string {
 //
 // The errors that a caller can tell apart: ErrNotVetted; ErrNotSupported for
 // formats that cannot be written, systems without the means (with a
-// *qemuimg.NotFoundError or *confine.LayerError inside); those of package
+// *qemuimg.NotFoundError, *confine.LayerError, *qemuimg.CipherError or
+// *qemuimg.CacheError inside); *EncryptedError; those of package
 // destination for names that cannot be used; *SourceChangedError;
 // *qemuimg.LockedError when another program writes to the source;
 // *qemuimg.CapacityError when the disk is too large for the format, and

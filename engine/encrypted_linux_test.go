@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,10 +64,12 @@ func vetInside(t *testing.T, eng *engine.Engine, f *os.File, passphrase string) 
 }
 
 // TestLUKS: a disk is encrypted, encrypted anew with another passphrase, and
-// decrypted, and is the same disk; no passphrase but the last opens the second.
+// decrypted, and is the same disk; no passphrase but the last opens the second,
+// and none is logged or in a result.
 func TestLUKS(t *testing.T) {
 	needTools(t)
-	eng := newEngine(t, engine.NewConfig())
+	var log bytes.Buffer
+	eng := newEngine(t, engine.NewConfig().WithLogger(slog.New(slog.NewJSONHandler(&log, nil))))
 	disk := append(randomDisk(300_000), make([]byte, 1<<20)...)
 	disk = append(disk, make([]byte, -len(disk)&511)...)
 	dir := t.TempDir()
@@ -76,29 +79,38 @@ func TestLUKS(t *testing.T) {
 			Passphrase: []byte(passphrase), Cipher: cipher, IterTime: 10 * time.Millisecond,
 		}}
 	}
-	result, err := eng.Convert(t.Context(), vet(t, eng, openBytes(t, disk), engine.Claim("raw")), engine.ToFile(first), to("one", ""))
+	result, err := eng.Convert(t.Context(), vet(t, eng, openBytes(t, disk), engine.Claim("raw")), engine.ToFile(first), to("geheim 1", ""))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Format != "luks" || result.VirtualSize != int64(len(disk)) || result.Tool.Name != "qemu-img" || strings.Contains(text(result), "one") {
+	if result.Format != "luks" || result.VirtualSize != int64(len(disk)) || result.Tool.Name != "qemu-img" || strings.Contains(text(result), "geheim") {
 		t.Errorf("result %s", text(result))
 	}
-	if _, err := eng.Convert(t.Context(), vetInside(t, eng, open(t, first), "one"), engine.ToFile(second), to("two", "aes-cbc-essiv:sha256")); err != nil {
+	if _, err := eng.Convert(t.Context(), vetInside(t, eng, open(t, first), "geheim 1"), engine.ToFile(second), to("geheim 2", "aes-cbc-essiv:sha256")); err != nil {
 		t.Fatal(err)
 	}
 	outer := vet(t, eng, open(t, second), engine.Claim("luks"))
 	if got := outer.Report().Properties["luks.cipher_mode"]; got != "cbc-essiv:sha256" {
 		t.Errorf("cipher mode %v", got)
 	}
-	if _, err := luks.Open(t.Context(), outer, outer.Report().Size, []byte("one")); !errors.Is(err, luks.ErrPassphrase) {
+	if _, err := luks.Open(t.Context(), outer, outer.Report().Size, []byte("geheim 1")); !errors.Is(err, luks.ErrPassphrase) {
 		t.Errorf("the first passphrase: %v", err)
 	}
-	result, err = eng.Convert(t.Context(), vetInside(t, eng, open(t, second), "two"), engine.ToFile(back), engine.ConvertOptions{To: "raw"})
+	result, err = eng.Convert(t.Context(), vetInside(t, eng, open(t, second), "geheim 2"), engine.ToFile(back), engine.ConvertOptions{To: "raw"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(readFile(t, back), disk) || result.Tool.Name != "assay" {
 		t.Error("another disk came back")
+	}
+	// It fails once qemu-img has the passphrase, and that is logged too.
+	o := to("geheim 3", "")
+	o.SizeLimit = 1 << 20
+	if _, err := eng.Convert(t.Context(), vet(t, eng, openBytes(t, disk), engine.Claim("raw")), engine.ToFile(back+"2"), o); !isError[*qemuimg.ToolError](err) || strings.Contains(err.Error(), "geheim") {
+		t.Errorf("too large: %v", err)
+	}
+	if said := log.String(); strings.Contains(said, "geheim") || strings.Count(said, "convert") < 4 {
+		t.Errorf("logged: %s", said)
 	}
 }
 

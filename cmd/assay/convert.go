@@ -102,7 +102,7 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	f.passphrase.add(c, "passphrase", "the passphrase of SRC, with --decrypt,")
 	f.toPassphrase.add(c, "to-passphrase", "the passphrase of DST, with --to luks,")
 	flags.StringVar(&f.cipher, "cipher", "", "encrypt DST, with --to luks, by `CIPHER` as dm-crypt names it (default "+qemuimg.DefaultCipher+")")
-	flags.IntVar(&f.keySize, "key-size", 0, fmt.Sprintf("the key of --cipher has `BITS`, in mode xts of both halves (default %d, or half of it)", qemuimg.DefaultKeySize))
+	flags.IntVar(&f.keySize, "key-size", 0, fmt.Sprintf("the key of --cipher has `BITS`, in mode xts of both halves (default %d there, else %d)", qemuimg.DefaultKeySize, qemuimg.DefaultKeySize/2))
 	flags.DurationVar(&f.iterTime, "iter-time", qemuimg.DefaultIterTime, fmt.Sprintf("deriving the key of DST takes a processor `TIME`, at most %v", qemuimg.MaxIterTime))
 	flags.Var(&f.sparseSize, "sparse-size", "leave out runs of zeros of `SIZE` or more, at most 16MiB; 0 writes them (default 4KiB)")
 	flags.Var(&f.cache, "cache", "have qemu-img write DST with cache `MODE` "+strings.Join(qemuimg.CacheModes(), ", ")+" (default: the best for what DST is)")

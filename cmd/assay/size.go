@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/assay-dev/assay/native/qemuimg"
 )
 
 // units of a size, largest first. They are the binary ones: a disk is counted
@@ -65,8 +67,8 @@ func (s *sparseFlag) Set(text string) error {
 			return err
 		}
 	}
-	if n%512 != 0 || n > 16<<20 {
-		return fmt.Errorf("size %q must be a multiple of 512 B, up to 16 MiB", text)
+	if n%512 != 0 || n > qemuimg.MaxSparseSize {
+		return fmt.Errorf("size %q must be a multiple of 512 B, up to %s", text, humanSize(qemuimg.MaxSparseSize))
 	}
 	s.bytes = &n
 	return nil

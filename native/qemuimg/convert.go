@@ -30,7 +30,7 @@ type ConvertOptions struct {
 	// Encryption is that of TargetLUKS, and of no other.
 	Encryption Encryption
 	// SparseSize is the shortest run of zeros in bytes that an output leaves
-	// out, a multiple of 512 up to 16 MiB; 0 writes all of them, and nil is
+	// out, a multiple of 512 up to MaxSparseSize; 0 writes all of them, and nil is
 	// qemu-img's own, 4 KiB.
 	SparseSize *int64
 	// Cache is how qemu-img writes the output, one of CacheModes; empty is the
@@ -91,13 +91,16 @@ type ConvertResult struct {
 // waited for here, but by the image's Close. Comparing what was inspected,
 // before the tool starts, does wait for the source.
 //
-// The error is a *NoSpaceError when the output's file system is full, a
+// The error is a *NoSpaceError when the output's file system is full, or has
+// no more room than the output can need, a
 // *ToolError when qemu-img failed or met a limit, a *confine.LayerError when
 // it could not be confined, a *LockedError when another program writes to the
-// source, errors.ErrUnsupported for a target or a hand-off that is none, a
-// *CapacityError for a disk that the target cannot hold, a *RateLimitError for
-// a rate that cannot be held, the context's cause, or that of the image's
-// content when the source is not what was vetted: before, while it was read, or when the work was done.
+// source, errors.ErrUnsupported for a target, a hand-off, a cipher
+// (*CipherError) or a cache mode (*CacheError) that cannot be, a *CapacityError
+// for a disk that the target cannot hold, a *RateLimitError for a rate that
+// cannot be held, the context's cause, or that of the image's content when the
+// source is not what was vetted: before, while it was read, or when the work
+// was done.
 func (t *Tool) Convert(ctx context.Context, image *vetted.Image, output *os.File, o ConvertOptions) (*ConvertResult, error) {
 	if image == nil {
 		return nil, errors.New("convert: no image")
@@ -137,9 +140,6 @@ func (o *ConvertOptions) check(facts vetted.Facts) error {
 	if facts.Driver == "" || facts.VirtualSize < 0 {
 		return fmt.Errorf("the verdict names driver %q and size %d", facts.Driver, facts.VirtualSize)
 	}
-	if s := o.SparseSize; s != nil && (*s < 0 || *s > maxSparse || *s%sector != 0) {
-		return fmt.Errorf("a sparse size of %d: it must be a multiple of %d, up to %d", *s, sector, maxSparse)
-	}
 	if o.Live && facts.Driver != "raw" {
 		return fmt.Errorf("reading %s while it changes: %w: only of a raw image nothing is followed", facts.Format, errors.ErrUnsupported)
 	}
@@ -173,7 +173,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	case !device && (!outputInfo.Mode().IsRegular() || outputInfo.Size() != 0):
 		return nil, fmt.Errorf("output %s is neither an empty regular file nor a block device", output.Name())
 	}
-	if err := o.checkCache(output); err != nil {
+	if err := o.passes(output); err != nil {
 		return nil, err
 	}
 	if err := to.checkSize(rawSize(facts.VirtualSize), o.Options); err != nil {
@@ -341,10 +341,6 @@ func (o *ConvertOptions) arguments(to *target, source string, device, direct boo
 	}
 	return append(args, source, outputName)
 }
-
-// maxSparse is the largest sparse size in bytes: the buffer of qemu-img
-// convert (MAX_BUF_SECTORS in qemu-img.c).
-const maxSparse = 16 << 20
 
 // passesCache tells whether an output can be written past the page cache.
 func passesCache(output *os.File) bool {

@@ -230,6 +230,9 @@ func (o *ConvertOptions) target(version Version) (*target, error) {
 			return nil, &OptionError{fmt.Sprintf("option %q", name), fmt.Sprintf("qemu-img %v", version), []string{fmt.Sprintf("%v does", known.since)}}
 		}
 	}
+	if err := o.checkWriting(); err != nil {
+		return nil, err
+	}
 	if t.name != TargetLUKS && !o.Encryption.isZero() {
 		return nil, &OptionError{What: "encryption", Of: o.Target}
 	}

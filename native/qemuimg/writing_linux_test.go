@@ -35,6 +35,17 @@ func smallFS(t *testing.T, size int64) string {
 	return dir
 }
 
+// TestSpaceWithoutBound: a file system without a bound has room.
+func TestSpaceWithoutBound(t *testing.T) {
+	folder := open(t, smallFS(t, 0), os.O_RDONLY)
+	if err := CheckSpace(folder, 1<<40); err != nil {
+		t.Error(err)
+	}
+	if at := mountPoint(open(t, os.DevNull, os.O_RDWR)); at != "" {
+		t.Errorf("a device that is full is one of the file system at %s", at)
+	}
+}
+
 // TestSparseSize: 0 stores what is zero too, and a longer run than there is
 // stores those that are shorter.
 func TestSparseSize(t *testing.T) {
@@ -65,7 +76,7 @@ func TestSparseSize(t *testing.T) {
 	if got := stored(new(int64(0)), TargetQcow2); got < diskSize {
 		t.Errorf("qcow2: %d bytes are stored of all %d", got, diskSize)
 	}
-	for _, size := range []int64{-512, 1, 513, maxSparse + 512} {
+	for _, size := range []int64{-512, 1, 513, MaxSparseSize + 512} {
 		_, err := tool.Convert(t.Context(), accepted(t, open(t, path, os.O_RDONLY), "raw", diskSize), newOutput(t), ConvertOptions{Target: TargetRaw, SparseSize: &size})
 		if err == nil || !strings.Contains(err.Error(), "sparse size") {
 			t.Errorf("%d: %v", size, err)
@@ -100,7 +111,7 @@ func TestCache(t *testing.T) {
 	closed := newOutput(t)
 	closed.Close()
 	for mode, refused := range map[string]bool{CacheNone: true, CacheDirectsync: true, CacheWriteback: false, CacheUnsafe: false, "": false} {
-		err := (&ConvertOptions{Cache: mode}).checkCache(closed)
+		err := (&ConvertOptions{Cache: mode}).passes(closed)
 		if _, ok := errors.AsType[*CacheError](err); ok != refused || (err != nil) != refused {
 			t.Errorf("%q: %v", mode, err)
 		}

@@ -64,6 +64,15 @@ func main() {
 		fmt.Fprintf(os.Stderr, "%q %q read: %s", os.Args, os.Environ(), strings.Join(read, ", then "))
 		os.Exit(1)
 	case "unmeasured": // as some versions of qemu-img, but always
+		output, err := os.OpenFile("/dev/fd/4", os.O_RDWR, 0)
+		if err != nil {
+			os.Exit(2)
+		}
+		if n, _ := output.Read(make([]byte, 1)); n != 0 {
+			os.Exit(3)
+		}
+		fmt.Fprint(output, "x")
+		fmt.Print("    (0.00/100%)\r")
 		fmt.Fprintln(os.Stderr, "qemu-img: x: error while converting luks: Unable to get accurate CPU usage")
 		os.Exit(1)
 	case "hostile":

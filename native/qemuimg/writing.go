@@ -41,14 +41,24 @@ func (e *CacheError) Unwrap() error { return e.Reason }
 // Is reports whether target is errors.ErrUnsupported.
 func (e *CacheError) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// checkCache refuses a mode that there is not, or not on this output.
-func (o *ConvertOptions) checkCache(output *os.File) error {
-	if o.Cache == "" {
-		return nil
+// MaxSparseSize is the largest sparse size in bytes: the buffer of qemu-img
+// convert (MAX_BUF_SECTORS in qemu-img.c).
+const MaxSparseSize = 16 << 20
+
+// checkWriting refuses ways to write an output that there are not.
+func (o *ConvertOptions) checkWriting() error {
+	if s := o.SparseSize; s != nil && (*s < 0 || *s > MaxSparseSize || *s%sector != 0) {
+		return &OptionError{fmt.Sprintf("sparse size of %d bytes", *s), "qemu-img", []string{fmt.Sprintf("multiples of %d up to %d", sector, MaxSparseSize)}}
 	}
-	if !slices.Contains(CacheModes(), o.Cache) {
+	if o.Cache != "" && !slices.Contains(CacheModes(), o.Cache) {
 		return &OptionError{fmt.Sprintf("cache mode %q", o.Cache), "qemu-img", CacheModes()}
 	}
+	return nil
+}
+
+// passes refuses a mode past the page cache where the output cannot be written
+// so.
+func (o *ConvertOptions) passes(output *os.File) error {
 	if o.Cache != CacheNone && o.Cache != CacheDirectsync {
 		return nil
 	}
