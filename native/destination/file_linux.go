@@ -125,8 +125,9 @@ func (f *File) open() (err error) {
 }
 
 // Commit writes the data to disk and gives the file its name. A file that is
-// replaced keeps nothing: owner and mode are those of the new file. After an
-// error nothing of the destination is left, and what was at the name is as it
+// replaced keeps nothing: owner and mode are those of the new file. The errors
+// that a caller can tell apart are those of Create, and *FolderRemovedError.
+// After an error nothing of the destination is left, and what was at the name is as it
 // was, but for one case: if only writing the folder to disk failed, the file
 // is there.
 func (f *File) Commit() error {
@@ -158,13 +159,22 @@ func (f *File) commit() error {
 	} else {
 		err = f.replace()
 	}
-	if errors.Is(err, unix.EEXIST) {
+	switch {
+	case errors.Is(err, unix.EEXIST):
 		return &ExistsError{Path: f.path}
+	case errors.Is(err, unix.ENOENT) && f.removed():
+		return &FolderRemovedError{Path: f.path}
 	}
 	if err != nil {
 		return fmt.Errorf("destination %s: %w", f.path, err)
 	}
 	return nil
+}
+
+// removed tells whether the folder was removed: it has no name then.
+func (f *File) removed() bool {
+	var st unix.Stat_t
+	return unix.Fstat(f.dirfd(), &st) == nil && st.Nlink == 0
 }
 
 // link gives the file a name that must be free.

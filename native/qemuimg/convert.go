@@ -173,9 +173,9 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 		fileSize: bound,
 		output:   reportProgress(o.Progress, facts.VirtualSize),
 	})
-	if failed, ok := errors.AsType[*ToolError](err); ok && failed.Signal == 0 {
-		if errno := noSpace(failed.Stderr); errno != nil {
-			return nil, &NoSpaceError{Path: output.Name(), Err: errno}
+	if failed, ok := errors.AsType[*ToolError](err); ok {
+		if full := spaceError(output, failed); full != nil {
+			return nil, full
 		}
 	}
 	if err != nil {
