@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/assay-dev/assay/internal/tempfile"
 	"golang.org/x/sys/unix"
@@ -32,8 +31,9 @@ const create = 0o666
 // replaced: the job's input, by os.File.Stat.
 //
 // The folder must exist. The errors that a caller can tell apart are
-// *ExistsError, *SymlinkError, *SourceError and *KindError; nothing is left
-// behind when there is one.
+// *ExistsError, *SymlinkError, *SourceError, *SharedError and *KindError;
+// nothing is left behind when there is one. A file that the source is stored
+// in, as a loop device's, is not replaced, as far as the system tells (sysfs).
 func Create(path string, overwrite Overwrite, source os.FileInfo) (*File, error) {
 	dir, name := filepath.Split(path)
 	if name == "" || name == "." || name == ".." {
@@ -85,10 +85,13 @@ func (f *File) check() error {
 	default:
 		return &KindError{Path: f.path, Kind: kind(st.Mode)}
 	}
-	// os.SameFile needs a FileInfo of both; compare what it compares.
-	if f.source != nil {
-		if source, ok := f.source.Sys().(*syscall.Stat_t); ok && source.Dev == st.Dev && source.Ino == st.Ino {
+	if from, ok := layerOf(f.source); ok {
+		to := layer{dev: uint64(st.Dev), ino: st.Ino}
+		switch {
+		case loopBottom(from) == to:
 			return &SourceError{Path: f.path}
+		case below(from)[to]:
+			return &SharedError{Path: f.path}
 		}
 	}
 	if f.overwrite == Keep {
