@@ -216,9 +216,12 @@ func (o *ConvertOptions) arguments(to *target, source string, device, direct boo
 	// eight requests in work; more buffers would only leave the processor's
 	// caches, except where each is work to compress (-m, at most 16).
 	args := []string{"convert", "-p", "--image-opts"}
-	// A stream is read from its start to its end.
+	// A stream is read from its start to its end. A VDI's header, in which its
+	// blocks are counted, is copied and written after the lock on them is let go
+	// (block/vdi.c, vdi_co_pwritev): of writes at a time, an older one may be the
+	// last. So it was in 1 of 300 that were read over a connection.
 	stream := o.Subformat == "streamOptimized"
-	if !stream {
+	if !stream && o.Target != TargetVDI {
 		args = append(args, "-W")
 	}
 	if o.Target == TargetRaw {
