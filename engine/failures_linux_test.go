@@ -2,9 +2,11 @@ package engine_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -307,5 +309,63 @@ func TestConvertFolderRemoved(t *testing.T) {
 			t.Errorf("%s %s: %v", outputName(o), o.HandOff, err)
 		}
 		nothingIn(t, parent)
+	}
+}
+
+// TestConvertCancelledAnywhere: whenever it is, and however the output is made,
+// a file is whole or not there, and a device holds the disk, or zeros in its
+// place.
+func TestConvertCancelledAnywhere(t *testing.T) {
+	needTools(t)
+	eng := newEngine(t, engine.NewConfig().WithSpoolDir(t.TempDir()))
+	disk := randomDisk(3 << 20)
+	image := vet(t, eng, openBytes(t, disk), engine.Claim("raw"))
+	moments := rand.New(rand.NewPCG(7, 7))
+	rounds := 3
+	if long() {
+		rounds = 50
+	}
+	cancelled := func(t *testing.T, to engine.Destination, o engine.ConvertOptions) bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(moments.Int64N(int64(120*time.Millisecond))))
+		defer cancel()
+		_, err := eng.Convert(ctx, image, to, o)
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s %s: %v", outputName(o), o.HandOff, err)
+		}
+		return err != nil
+	}
+	ended := map[bool]int{}
+	for _, o := range ways() {
+		for range rounds {
+			dir := t.TempDir()
+			out := filepath.Join(dir, "out")
+			was := cancelled(t, engine.ToFile(out), o)
+			ended[was]++
+			if was {
+				nothingIn(t, dir)
+			} else if o.To == "raw" && !bytes.Equal(readFile(t, out), disk) {
+				t.Errorf("%s: another disk", o.HandOff)
+			}
+		}
+	}
+	if os.Geteuid() == 0 {
+		device := loopDevice(t, len(disk)+1<<20, "512")
+		dirt := bytes.Repeat([]byte{0xff}, len(disk)+1<<20)
+		for i := range 4 * rounds {
+			if err := os.WriteFile(device, dirt, 0); err != nil {
+				t.Fatal(err)
+			}
+			was := cancelled(t, engine.ToDevice(device), engine.ConvertOptions{To: "raw", HandOff: ways()[i%3].HandOff})
+			ended[was]++
+			switch got := readFile(t, device)[:len(disk)]; {
+			case bytes.Equal(got, disk) && !was, was && bytes.Equal(got, make([]byte, len(disk))):
+			case was && bytes.Equal(got, dirt[:len(disk)]): // before anything was written
+			default:
+				t.Errorf("cancelled %v: the device holds something else", was)
+			}
+		}
+	}
+	if ended[true] == 0 {
+		t.Errorf("none was cancelled: %v", ended)
 	}
 }

@@ -346,6 +346,27 @@ func TestFolderRemoved(t *testing.T) {
 	})
 }
 
+// TestReadOnly: a file system that takes no file is told.
+func TestReadOnly(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a read-only file system needs root")
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("assay-test", dir, "tmpfs", unix.MS_RDONLY, "size=64k"); err != nil {
+		t.Skip("no tmpfs: ", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, overwrite := range []Overwrite{Keep, Replace} {
+		if _, err := Create(filepath.Join(dir, "out"), overwrite, nil); !as[*ReadOnlyError](err) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 // TestFolderMoved: the file goes to the folder it was begun in, wherever that
 // is by then.
 func TestFolderMoved(t *testing.T) {

@@ -30,7 +30,8 @@ func (e *BusyError) Error() string { return fmt.Sprintf("destination %s is in us
 // Hint says what to do about it.
 func (e *BusyError) Hint() string { return "unmount it, or end what uses it" }
 
-// A ReadOnlyError says that a device cannot be written to.
+// A ReadOnlyError says that a device, or the file system of a file, cannot be
+// written to.
 type ReadOnlyError struct{ Path string }
 
 // Error implements error.

@@ -31,8 +31,8 @@ const create = 0o666
 // replaced: the job's input, by os.File.Stat.
 //
 // The folder must exist. The errors that a caller can tell apart are
-// *ExistsError, *SymlinkError, *SourceError, *SharedError and *KindError;
-// nothing is left behind when there is one. A file that the source is stored
+// *ExistsError, *SymlinkError, *SourceError, *SharedError, *KindError and
+// *ReadOnlyError; nothing is left behind when there is one. A file that the source is stored
 // in, as a loop device's, is not replaced, as far as the system tells (sysfs).
 func Create(path string, overwrite Overwrite, source os.FileInfo) (*File, error) {
 	dir, name := filepath.Split(path)
@@ -53,6 +53,9 @@ func Create(path string, overwrite Overwrite, source os.FileInfo) (*File, error)
 	}
 	if err := f.open(); err != nil {
 		folder.Close()
+		if errors.Is(err, unix.EROFS) {
+			return nil, &ReadOnlyError{Path: path}
+		}
 		return nil, fmt.Errorf("destination %s: %w", path, err)
 	}
 	return f, nil
