@@ -176,7 +176,8 @@ func readingOf(report *engine.Report) reading {
 
 // convert returns the arguments that have qemu-img read images, one after the
 // other, into a destination that forgets what is written and is larger than
-// any number of disks that the policy accepts.
+// any number of disks that the policy accepts. A block that cannot be read does
+// not keep it from reading on.
 func (r reading) convert(images []string) []string {
 	format := []string{"-f", r.driver}
 	if r.start {
@@ -186,7 +187,7 @@ func (r reading) convert(images []string) []string {
 			images[i] = fmt.Sprintf("driver=raw,size=67108864,file.driver=%s,file.file.driver=file,file.file.filename=%s", r.driver, path)
 		}
 	}
-	return slices.Concat([]string{"convert", "-n", "--target-is-zero"}, format, images,
+	return slices.Concat([]string{"convert", "-n", "--target-is-zero", "--salvage"}, format, images,
 		[]string{"--target-image-opts", "driver=null-co,size=1152921504606846976"})
 }
 

@@ -69,9 +69,9 @@ func deepest() *wb.Module {
 // run they make no more garbage than their budget pays for.
 func TestHostileRunsAreFlat(t *testing.T) {
 	const (
-		runs    = 20
+		runs    = 8
 		perRun  = 16 << 20 // bytes allocated, most of it the interpreter's frames
-		leftAll = 4 << 20  // bytes still in use at the end
+		leftAll = 2 << 20  // bytes still in use at the end
 	)
 	for name, mod := range hostileModules() {
 		for _, mode := range engines {

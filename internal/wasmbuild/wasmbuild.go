@@ -146,12 +146,17 @@ func (m *Module) Export(name string, kind int, index int) {
 
 // Bytes returns the encoded module.
 func (m *Module) Bytes() []byte {
-	out := []byte("\x00asm\x01\x00\x00\x00")
-	section := func(id int, payload []byte) {
-		out = slices.Concat(out, []byte{byte(id)}, U(uint64(len(payload))), payload)
+	pieces := [][]byte{[]byte("\x00asm\x01\x00\x00\x00")}
+	section := func(id int, payload ...[]byte) {
+		length := 0
+		for _, p := range payload {
+			length += len(p)
+		}
+		pieces = append(pieces, []byte{byte(id)}, U(uint64(length)))
+		pieces = append(pieces, payload...)
 	}
 	for _, c := range m.Custom {
-		section(0, append(Bytes(c.Name), c.Payload...))
+		section(0, Bytes(c.Name), c.Payload)
 	}
 	for id, entries := range m.Sections {
 		switch {
@@ -162,7 +167,7 @@ func (m *Module) Bytes() []byte {
 			section(id, Vec(entries...))
 		}
 	}
-	return append(out, m.Tail...)
+	return slices.Concat(append(pieces, m.Tail)...)
 }
 
 // What Probe puts into a module.

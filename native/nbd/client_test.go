@@ -145,16 +145,10 @@ func understand(sent []byte, reads map[uint64][2]uint64) (o outcome, err error) 
 	return o, err
 }
 
-// tape is a client that has sent everything already, and listens.
-type tape struct {
-	io.Reader
-	io.Writer
-}
-
 // play serves an export to a client that sends these bytes.
 func play(e Export, sent []byte) (heard []byte, err error) {
 	var out bytes.Buffer
-	err = newSession(tape{bytes.NewReader(sent), &out}, e, func() {}).run()
+	err = newSession(bytes.NewReader(sent), &out, e, func() {}).run()
 	return out.Bytes(), err
 }
 

@@ -96,7 +96,7 @@ func Serve(ctx context.Context, conn *os.File, e Export) error {
 	}
 	hangUp := func() { shutdown(conn) }
 	defer hangUp()
-	s := newSession(conn, e, hangUp)
+	s := newSession(receiver(conn), conn, e, hangUp)
 	if file, ok := e.Source.(*os.File); ok {
 		s.useKernel(conn, file)
 	}
@@ -139,8 +139,8 @@ type session struct {
 	failure error // the first
 }
 
-func newSession(conn io.ReadWriter, e Export, hangUp func()) *session {
-	return &session{in: bufio.NewReaderSize(conn, 64*requestLength), out: conn, export: e, hangUp: hangUp}
+func newSession(in io.Reader, out io.Writer, e Export, hangUp func()) *session {
+	return &session{in: bufio.NewReaderSize(in, 64*requestLength), out: out, export: e, hangUp: hangUp}
 }
 
 // kernel is what the system can do with a source that is a file; its parts

@@ -51,7 +51,7 @@ func reference(t *testing.T, format, path string) []byte {
 // qemu-img, and what was never written is not stored.
 func TestConvertToRaw(t *testing.T) {
 	tool := realTool(t)
-	for _, c := range []struct {
+	for _, c := range some([]struct {
 		name string
 		args []string
 	}{
@@ -77,7 +77,7 @@ func TestConvertToRaw(t *testing.T) {
 		{"vhdx", []string{"-f", "vhdx"}},
 		{"fixed vhdx", []string{"-f", "vhdx", "-o", "subformat=fixed"}},
 		{"parallels", []string{"-f", "parallels"}},
-	} {
+	}) {
 		t.Run(c.name, func(t *testing.T) {
 			path, format := newImage(t, c.args...), c.args[1]
 			output := newOutput(t)
@@ -119,7 +119,7 @@ func TestConvertToRaw(t *testing.T) {
 func TestConvertToQcow2(t *testing.T) {
 	tool := realTool(t)
 	for _, compress := range []string{CompressNone, CompressZlib, CompressZstd} {
-		for _, format := range []string{"raw", "qcow2"} {
+		for _, format := range some([]string{"raw", "qcow2"}) {
 			t.Run(format+"/"+compress, func(t *testing.T) {
 				path, output := newImage(t, "-f", format), newOutput(t)
 				result, err := tool.Convert(t.Context(), accepted(t, open(t, path, os.O_RDONLY), format, diskSize), output, ConvertOptions{Target: TargetQcow2, Compress: compress})
@@ -160,7 +160,7 @@ func TestConvertCompressed(t *testing.T) {
 // TestConvertSizes: disks of no whole number of sectors, and of none.
 func TestConvertSizes(t *testing.T) {
 	tool := realTool(t)
-	for _, size := range []int{0, 1, 511, 512, 1000, 65537} {
+	for _, size := range some([]int{0, 1, 511, 512, 1000, 65537}) {
 		for _, target := range []string{TargetRaw, TargetQcow2} {
 			path := filepath.Join(t.TempDir(), "image")
 			if err := os.WriteFile(path, bytes.Repeat([]byte{7}, size), 0o600); err != nil {

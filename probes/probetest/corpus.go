@@ -142,18 +142,38 @@ func (c *checker) checkForeign() {
 			c.foreign(&none[i])
 		}
 	}
-	seen := map[string]int{}
-	for _, image := range images.All() {
-		if image.WantFormat == c.manifest.Format || seen[image.WantFormat] > maxForeign || c.over() {
+	for _, image := range c.kit.images() {
+		if image.WantFormat == c.manifest.Format || c.over() {
 			continue
 		}
-		s := specimen{name: image.Name + ", " + image.WantFormat, Input: Input{Content: image.Build()}}
-		seen[image.WantFormat] += len(s.Content)
+		s := specimen{name: image.Name + ", " + image.WantFormat, Input: Input{Content: image.content}}
 		r := c.look(&s)
-		if r != nil && r.Outcome != hostfuncs.NoMatch && !c.mayBeBoth(&s, image) {
+		if r != nil && r.Outcome != hostfuncs.NoMatch && !c.mayBeBoth(&s, image.Case) {
 			c.foreign(&s)
 		}
 	}
+}
+
+// builtImage is a generated image. Its content must not be changed.
+type builtImage struct {
+	images.Case
+	content []byte
+}
+
+// buildImages builds images of every format, at most a little more than
+// maxForeign bytes of each. To build them takes longer than to look at them.
+func buildImages() []builtImage {
+	var list []builtImage
+	seen := map[string]int{}
+	for _, image := range images.All() {
+		if seen[image.WantFormat] > maxForeign {
+			continue
+		}
+		content := image.Build()
+		seen[image.WantFormat] += len(content)
+		list = append(list, builtImage{image, content})
+	}
+	return list
 }
 
 func (c *checker) foreign(s *specimen) {

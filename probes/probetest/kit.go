@@ -31,11 +31,13 @@ type Kit struct {
 	// images of other formats.
 	shipped func() (*engine.Engine, error)
 	opened  *engine.Engine
+	// images are those that are of other formats than a module's.
+	images func() []builtImage
 }
 
 // New opens a kit. Close it when it is no longer needed.
 func New(ctx context.Context, o Options) (*Kit, error) {
-	k := &Kit{effort: max(1, o.Effort)}
+	k := &Kit{effort: max(1, o.Effort), images: sync.OnceValue(buildImages)}
 	var err error
 	if k.interpreter, err = sandbox.New(ctx, sandbox.Config{Mode: sandbox.ModeInterpreter}); err != nil {
 		return nil, err

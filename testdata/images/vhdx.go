@@ -170,16 +170,21 @@ func VHDX(options ...VHDXOption) []byte {
 
 // blocks lays out the payload blocks and enters them into the BAT.
 func (v *vhdx) blocks() []byte {
-	image := make([]byte, vhdxData)
-	ratio := int64(1<<23) * int64(v.sector) / int64(v.blockSize)
+	length := func(block int64) int64 { // of its data
+		return min(int64(v.blockSize), int64(v.size)-block*int64(v.blockSize))
+	}
+	total := int64(vhdxData)
 	for _, block := range v.written {
-		offset := len(image)
-		data := make([]byte, min(int64(v.blockSize), int64(v.size)-block*int64(v.blockSize)))
-		fill(data, uint64(block)+1)
-		image = append(image, data...)
-		image = append(image, make([]byte, -len(image)&(1<<20-1))...)
+		total += align(length(block), 1<<20)
+	}
+	image := make([]byte, total)
+	ratio := int64(1<<23) * int64(v.sector) / int64(v.blockSize)
+	offset := int64(vhdxData)
+	for _, block := range v.written {
+		fill(image[offset:][:length(block)], uint64(block)+1)
 		entry := vhdxBAT + 8*(block+block/ratio) // behind each chunk the entry of its sector bitmap
 		binary.LittleEndian.PutUint64(image[entry:], uint64(offset)|6)
+		offset += align(length(block), 1<<20)
 	}
 	return image
 }
