@@ -138,8 +138,8 @@ func fill(t *testing.T, dir string, size int64) {
 			t.Error(err)
 			return
 		}
-		written := int64(fs.Blocks-fs.Bfree) * fs.Bsize
-		room := int64(fs.Bfree)*fs.Bsize - max(0, size-written)
+		written := int64(fs.Blocks-fs.Bfree) * int64(fs.Bsize)
+		room := int64(fs.Bfree)*int64(fs.Bsize) - max(0, size-written)
 		if room <= 0 {
 			return
 		}
@@ -164,7 +164,7 @@ func awaitEmpty(t *testing.T, dir string) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%d bytes are still stored", int64(fs.Blocks-fs.Bfree)*fs.Bsize)
+			t.Fatalf("%d bytes are still stored", int64(fs.Blocks-fs.Bfree)*int64(fs.Bsize))
 		}
 	}
 }

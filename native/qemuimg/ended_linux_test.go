@@ -60,7 +60,7 @@ func TestToolEnded(t *testing.T) {
 		syscall.SIGKILL: {ExitCode: -1, Signal: syscall.SIGKILL},
 		syscall.SIGSTOP: {ExitCode: -1, Signal: syscall.SIGKILL, Limit: LimitNoProgress},
 	} {
-		for _, target := range []string{TargetRaw, TargetQcow2} {
+		for _, target := range some([]string{TargetQcow2, TargetRaw}) {
 			t.Run(fmt.Sprint(signal, " ", target), func(t *testing.T) {
 				source := &signalling{ReaderAt: bytes.NewReader(disk), middle: diskSize / 2, signal: func() {
 					pids := toolsOf("qemu-img")
