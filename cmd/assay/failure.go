@@ -122,7 +122,8 @@ func errorCode(err error) string {
 	case is[*destination.ExistsError](err):
 		return "exists"
 	case is[*destination.SymlinkError](err), is[*destination.SourceError](err), is[*destination.KindError](err),
-		is[*destination.NotDeviceError](err), is[*destination.ReadOnlyError](err), is[*destination.SharedError](err):
+		is[*destination.NotDeviceError](err), is[*destination.ReadOnlyError](err), is[*destination.SharedError](err),
+		is[*destination.FolderRemovedError](err):
 		return "destination"
 	case errors.Is(err, context.Canceled):
 		return "canceled"

@@ -74,6 +74,7 @@ func TestErrorCodes(t *testing.T) {
 		{"exists", fmt.Errorf("x: %w", &destination.ExistsError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.SymlinkError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.SourceError{})},
+		{"destination", fmt.Errorf("x: %w", &destination.FolderRemovedError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.KindError{})},
 		{"in-use", fmt.Errorf("x: %w", &destination.BusyError{})},
 		{"destination", fmt.Errorf("x: %w", &destination.SharedError{})},

@@ -82,6 +82,18 @@ func (e *SourceError) Error() string { return fmt.Sprintf("destination %s is the
 // Hint says what to do about it.
 func (e *SourceError) Hint() string { return "choose another name: a source is never changed" }
 
+// A FolderRemovedError says that the destination's folder was removed while the
+// file was written. The file is gone with it.
+type FolderRemovedError struct{ Path string }
+
+// Error implements error.
+func (e *FolderRemovedError) Error() string {
+	return fmt.Sprintf("destination %s: its folder was removed meanwhile", e.Path)
+}
+
+// Hint says what to do about it.
+func (e *FolderRemovedError) Hint() string { return "choose a folder that stays, and start again" }
+
 // A KindError says that the destination is neither absent nor a regular
 // file. It matches errors.ErrUnsupported.
 type KindError struct {

@@ -321,6 +321,52 @@ func TestSourceItself(t *testing.T) {
 	}
 }
 
+// TestFolderRemoved: a folder that is gone with the file is told from a name
+// that is not there.
+func TestFolderRemoved(t *testing.T) {
+	everywhere(t, func(t *testing.T, dir string, named bool) {
+		for _, overwrite := range []Overwrite{Keep, Replace} {
+			folder := filepath.Join(dir, "folder")
+			if err := os.Mkdir(folder, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(folder, "out")
+			f := begin(t, path, overwrite, nil, named)
+			if err := os.RemoveAll(folder); err != nil {
+				t.Fatal(err)
+			}
+			err := f.Commit()
+			if gone, ok := errors.AsType[*FolderRemovedError](err); !ok || gone.Path != path {
+				t.Errorf("overwrite %v: %v", overwrite, err)
+			}
+			if got := listing(t, dir); got != "" {
+				t.Errorf("left behind: %s", got)
+			}
+		}
+	})
+}
+
+// TestReadOnly: a file system that takes no file is told.
+func TestReadOnly(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a read-only file system needs root")
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("assay-test", dir, "tmpfs", unix.MS_RDONLY, "size=64k"); err != nil {
+		t.Skip("no tmpfs: ", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, overwrite := range []Overwrite{Keep, Replace} {
+		if _, err := Create(filepath.Join(dir, "out"), overwrite, nil); !as[*ReadOnlyError](err) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
 // TestFolderMoved: the file goes to the folder it was begun in, wherever that
 // is by then.
 func TestFolderMoved(t *testing.T) {

@@ -30,7 +30,8 @@ func (e *BusyError) Error() string { return fmt.Sprintf("destination %s is in us
 // Hint says what to do about it.
 func (e *BusyError) Hint() string { return "unmount it, or end what uses it" }
 
-// A ReadOnlyError says that a device cannot be written to.
+// A ReadOnlyError says that a device, or the file system of a file, cannot be
+// written to.
 type ReadOnlyError struct{ Path string }
 
 // Error implements error.
@@ -54,7 +55,8 @@ func (e *TooSmallError) Hint() string { return "choose a larger device" }
 
 // A SharedError says that a device is beneath the source or above it, so that
 // writing to it would change the source: the disk of a partition, the device
-// of a file system, a volume of a disk.
+// of a file system, a volume of a disk; or that a file is beneath it, which
+// then would be nowhere: that of a loop device whose file system it is in.
 type SharedError struct{ Path string }
 
 // Error implements error.
@@ -63,7 +65,7 @@ func (e *SharedError) Error() string {
 }
 
 // Hint says what to do about it.
-func (e *SharedError) Hint() string { return "choose another device: a source is never changed" }
+func (e *SharedError) Hint() string { return "choose another destination: a source is never changed" }
 
 // An Extent is a range of a device, in bytes.
 type Extent struct{ Offset, Length int64 }

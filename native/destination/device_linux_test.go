@@ -257,9 +257,37 @@ func TestDeviceRefused(t *testing.T) {
 	wantBytes(t, device, 0, deviceSize, 0xff)
 }
 
+// The file of a loop device is the source where the device is: replaced by
+// another one, its data would be gone with the device.
+func TestFileOfSource(t *testing.T) {
+	image, device := old(t, 512)
+	link := filepath.Join(filepath.Dir(image), "link")
+	if err := os.Link(image, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range []string{device, attach(t, device)} {
+		info, err := os.Stat(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{image, link} {
+			if _, err := Create(path, Replace, info); !as[*SourceError](err) {
+				t.Errorf("got %v", err)
+			}
+		}
+		f, err := Create(filepath.Join(t.TempDir(), "other"), Replace, info)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Abort(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A mounted device is in use, and beneath what it holds.
 func TestDeviceMounted(t *testing.T) {
-	_, device := old(t, 512)
+	image, device := old(t, 512)
 	dir := t.TempDir()
 	for _, command := range [][]string{{"mkfs.ext4", "-q", "-F", device}, {"mount", device, dir}} {
 		if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
@@ -282,6 +310,9 @@ func TestDeviceMounted(t *testing.T) {
 	}
 	if _, err := OpenDevice(device, 0, info); !as[*SharedError](err) {
 		t.Errorf("the device of its file system: %v", err)
+	}
+	if _, err := Create(image, Replace, info); !as[*SharedError](err) {
+		t.Errorf("the file of the loop device of its file system: %v", err)
 	}
 	// What is on the file system is above the device.
 	if info, err = os.Stat(device); err != nil {

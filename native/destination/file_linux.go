@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/assay-dev/assay/internal/tempfile"
 	"golang.org/x/sys/unix"
@@ -32,8 +31,9 @@ const create = 0o666
 // replaced: the job's input, by os.File.Stat.
 //
 // The folder must exist. The errors that a caller can tell apart are
-// *ExistsError, *SymlinkError, *SourceError and *KindError; nothing is left
-// behind when there is one.
+// *ExistsError, *SymlinkError, *SourceError, *SharedError, *KindError and
+// *ReadOnlyError; nothing is left behind when there is one. A file that the source is stored
+// in, as a loop device's, is not replaced, as far as the system tells (sysfs).
 func Create(path string, overwrite Overwrite, source os.FileInfo) (*File, error) {
 	dir, name := filepath.Split(path)
 	if name == "" || name == "." || name == ".." {
@@ -53,6 +53,9 @@ func Create(path string, overwrite Overwrite, source os.FileInfo) (*File, error)
 	}
 	if err := f.open(); err != nil {
 		folder.Close()
+		if errors.Is(err, unix.EROFS) {
+			return nil, &ReadOnlyError{Path: path}
+		}
 		return nil, fmt.Errorf("destination %s: %w", path, err)
 	}
 	return f, nil
@@ -85,10 +88,13 @@ func (f *File) check() error {
 	default:
 		return &KindError{Path: f.path, Kind: kind(st.Mode)}
 	}
-	// os.SameFile needs a FileInfo of both; compare what it compares.
-	if f.source != nil {
-		if source, ok := f.source.Sys().(*syscall.Stat_t); ok && source.Dev == st.Dev && source.Ino == st.Ino {
+	if from, ok := layerOf(f.source); ok {
+		to := layer{dev: uint64(st.Dev), ino: st.Ino}
+		switch {
+		case loopBottom(from) == to:
 			return &SourceError{Path: f.path}
+		case below(from)[to]:
+			return &SharedError{Path: f.path}
 		}
 	}
 	if f.overwrite == Keep {
@@ -125,8 +131,9 @@ func (f *File) open() (err error) {
 }
 
 // Commit writes the data to disk and gives the file its name. A file that is
-// replaced keeps nothing: owner and mode are those of the new file. After an
-// error nothing of the destination is left, and what was at the name is as it
+// replaced keeps nothing: owner and mode are those of the new file. The errors
+// that a caller can tell apart are those of Create, and *FolderRemovedError.
+// After an error nothing of the destination is left, and what was at the name is as it
 // was, but for one case: if only writing the folder to disk failed, the file
 // is there.
 func (f *File) Commit() error {
@@ -158,13 +165,22 @@ func (f *File) commit() error {
 	} else {
 		err = f.replace()
 	}
-	if errors.Is(err, unix.EEXIST) {
+	switch {
+	case errors.Is(err, unix.EEXIST):
 		return &ExistsError{Path: f.path}
+	case errors.Is(err, unix.ENOENT) && f.removed():
+		return &FolderRemovedError{Path: f.path}
 	}
 	if err != nil {
 		return fmt.Errorf("destination %s: %w", f.path, err)
 	}
 	return nil
+}
+
+// removed tells whether the folder was removed: it has no name then.
+func (f *File) removed() bool {
+	var st unix.Stat_t
+	return unix.Fstat(f.dirfd(), &st) == nil && st.Nlink == 0
 }
 
 // link gives the file a name that must be free.

@@ -11,7 +11,7 @@ import (
 // sector more it says no; where that is not so, it is said why.
 func TestCapacity(t *testing.T) {
 	tool := realTool(t)
-	for _, c := range []struct {
+	for _, c := range some([]struct {
 		o            ConvertOptions
 		limit        int64
 		holds, fails bool // whether the tool is asked for the limit, and beyond
@@ -28,7 +28,7 @@ func TestCapacity(t *testing.T) {
 		{ConvertOptions{Target: TargetQcow2, Options: settings{"cluster_size": "4k"}}, 8 << 40, true, true},
 		{ConvertOptions{Target: TargetQcow2, Options: settings{"cluster_size": "16k", "extended_l2": "on"}}, 64 << 40, true, true},
 		{ConvertOptions{Target: TargetQcow2, Options: settings{"cluster_size": "2M", "refcount_bits": "1"}}, 1 << 61, false, true},
-	} {
+	}) {
 		t.Run(fmt.Sprint(c.o.Target, c.o.Subformat, c.o.Options), func(t *testing.T) {
 			if err := c.o.CheckTarget(c.limit); err != nil {
 				t.Error(err)

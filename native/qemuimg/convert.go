@@ -189,9 +189,9 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 		}
 		result, err = t.attempt(ctx, &j, &o)
 	}
-	if failed, ok := errors.AsType[*ToolError](err); ok && failed.Signal == 0 {
-		if errno := noSpace(failed.Stderr); errno != nil {
-			return nil, NewNoSpaceError(output, errno)
+	if failed, ok := errors.AsType[*ToolError](err); ok {
+		if full := spaceError(output, failed); full != nil {
+			return nil, full
 		}
 	}
 	if err != nil {
@@ -303,9 +303,12 @@ func (o *ConvertOptions) arguments(to *target, source string, device, direct boo
 	// eight requests in work; more buffers would only leave the processor's
 	// caches, except where each is work to compress (-m, at most 16).
 	args := []string{"convert", "-p", "--image-opts"}
-	// A stream is read from its start to its end.
+	// A stream is read from its start to its end. A VDI's header, in which its
+	// blocks are counted, is copied and written after the lock on them is let go
+	// (block/vdi.c, vdi_co_pwritev): of writes at a time, an older one may be the
+	// last. So it was in 1 of 300 that were read over a connection.
 	stream := o.Subformat == "streamOptimized"
-	if !stream {
+	if !stream && o.Target != TargetVDI {
 		args = append(args, "-W")
 	}
 	if o.SparseSize != nil {

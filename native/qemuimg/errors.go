@@ -116,14 +116,3 @@ func limitSaid(stderr []byte) string {
 	}
 	return ""
 }
-
-// noSpace returns the errno of a full disk if this is why a call failed.
-func noSpace(stderr string) error {
-	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
-		text := errno.Error() // Go's texts are the C library's, in lower case
-		if strings.Contains(strings.ToLower(stderr), text) {
-			return errno
-		}
-	}
-	return nil
-}

@@ -125,8 +125,8 @@ func (t *Tool) resize(ctx context.Context, image *vetted.Image, o ResizeOptions)
 		fileSize: facts.Size + max(o.Size, facts.VirtualSize)/1024 + 16<<20,
 	})
 	if failed, ok := errors.AsType[*ToolError](err); ok && failed.Signal == 0 {
-		if errno := noSpace(failed.Stderr); errno != nil {
-			return nil, NewNoSpaceError(file, errno)
+		if full := spaceError(file, failed); full != nil {
+			return nil, full
 		}
 		if failed.Limit == LimitFileSize {
 			failed.Limit = "" // said of an L1 table beyond the format's bound too

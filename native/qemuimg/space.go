@@ -3,6 +3,7 @@ package qemuimg
 import (
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -80,4 +81,33 @@ func (t *target) stores(o *ConvertOptions) bool {
 	}
 	// Zeros that are encrypted are none.
 	return whole || t.name == TargetLUKS || o.Subformat == "fixed" || o.Subformat == "static"
+}
+
+// spaceError returns the error of a full disk if this is why a call failed.
+//
+// Mostly qemu-img says so. Of a VMDK it says that a write was invalid, or
+// nothing and ends by a signal (7.2); then what is left on the file system
+// tells.
+func spaceError(output *os.File, failed *ToolError) *NoSpaceError {
+	if failed.Limit != "" {
+		return nil
+	}
+	if errno := noSpace(failed.Stderr); errno != nil {
+		return NewNoSpaceError(output, errno)
+	}
+	if isFull(output) {
+		return NewNoSpaceError(output, fmt.Errorf("%w (%v)", syscall.ENOSPC, failed))
+	}
+	return nil
+}
+
+// noSpace returns the errno of a full disk if it is what a tool said.
+func noSpace(stderr string) error {
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+		text := errno.Error() // Go's texts are the C library's, in lower case
+		if strings.Contains(strings.ToLower(stderr), text) {
+			return errno
+		}
+	}
+	return nil
 }

@@ -133,3 +133,17 @@ func TestBound(t *testing.T) {
 		}
 	}
 }
+
+// TestWritesAtATime: only outputs that come out right so are written out of
+// order.
+func TestWritesAtATime(t *testing.T) {
+	for _, name := range Targets() {
+		for _, subformat := range append(Subformats(name), "") {
+			o := ConvertOptions{Target: name, Subformat: subformat}
+			want := name != TargetVDI && subformat != "streamOptimized"
+			if got := slices.Contains(o.arguments(findTarget(name), "source", false, false), "-W"); got != want {
+				t.Errorf("%s %s: %v", name, subformat, got)
+			}
+		}
+	}
+}
