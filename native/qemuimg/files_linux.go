@@ -41,22 +41,3 @@ func sizeError(output *os.File, err error) error {
 	}
 	return err
 }
-
-// largestWrite is what a file system that is full may have left, in bytes: less
-// than what qemu-img writes at a time. A grain of a VMDK that deflate cannot
-// make smaller is a little more than 64 KiB.
-const largestWrite = 128 << 10
-
-// isFull tells whether the file system of a regular file has no room for
-// another write.
-func isFull(file *os.File) bool {
-	var fs unix.Statfs_t
-	var st unix.Stat_t
-	err := openfile.Control(file, func(fd int) error {
-		if err := unix.Fstat(fd, &st); err != nil {
-			return err
-		}
-		return unix.Fstatfs(fd, &fs)
-	})
-	return err == nil && st.Mode&unix.S_IFMT == unix.S_IFREG && uint64(fs.Bavail) < uint64(largestWrite/max(1, int64(fs.Bsize)))
-}

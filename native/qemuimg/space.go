@@ -101,6 +101,22 @@ func spaceError(output *os.File, failed *ToolError) *NoSpaceError {
 	return nil
 }
 
+// largestWrite is what a file system that is full may have left, in bytes: less
+// than what qemu-img writes at a time. A grain of a VMDK that deflate cannot
+// make smaller is a little more than 64 KiB.
+const largestWrite = 128 << 10
+
+// isFull tells whether the file system of a regular file has no room for
+// another write.
+func isFull(file *os.File) bool {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	free, err := freeSpace(file)
+	return err == nil && free < largestWrite
+}
+
 // noSpace returns the errno of a full disk if it is what a tool said.
 func noSpace(stderr string) error {
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
