@@ -23,10 +23,10 @@ func HeaderBudget() Budget {
 // mapping tables can take up to metadata bytes, bounded by ceiling bytes of
 // metadata. Both must not be negative.
 //
-// A walk of the qcow2 probe costs 3 to 71 units of fuel a byte, most where
-// every cluster is compressed, and reads one table at a time, the smallest of
-// which has 512 bytes; the budget allows about four times that
-// (TestDeepBudgetSuffices).
+// Walks cost up to 47 units of fuel a byte read, most where tables are
+// smallest, and read one table at a time, the smallest of which has 512 bytes;
+// the budget allows at least four times that (TestDeepBudgetSuffices,
+// TestDeepBudgetSufficesForMappedImages).
 func DeepBudget(metadata, ceiling int64) Budget {
 	m := max(0, min(metadata, ceiling))
 	b := HeaderBudget()

@@ -48,13 +48,15 @@ func (m *Module) code(depth hostfuncs.Depth, budget hostfuncs.Budget) (*code, er
 }
 
 // worthCompiling tells whether what the interpreter has run, and is about to
-// run, comes to the cost of compiling. What a run will spend is not known; a
-// deep one is budgeted about four times what it needs (hostfuncs.DeepBudget),
-// a header run spends little of its budget.
+// run, comes to the cost of compiling. What a run will spend is not known: a
+// header run spends little of its budget, and a deep one, which is budgeted 256
+// units of fuel more for a byte of metadata (hostfuncs.DeepBudget), spends 6 to
+// 47 on each that it reads, as TestDeepBudgetSuffices and its like log. A
+// sixteenth is off by three times at most, either way.
 func (m *Module) worthCompiling(depth hostfuncs.Depth, budget hostfuncs.Budget) bool {
 	expected := m.interpretedFuel.Load()
 	if depth == hostfuncs.DepthDeep {
-		expected += budget.Fuel / 4
+		expected += max(0, budget.Fuel-hostfuncs.HeaderBudget().Fuel) / 16
 	}
 	return expected >= int64(len(m.wasm))*compileFuel
 }
