@@ -49,7 +49,7 @@ func sameReport(a, b *engine.Report) string {
 // Every generated image is judged as its case says, from a file, from a
 // reader and from a stream alike, and by both sandbox engines alike.
 func TestImages(t *testing.T) {
-	compiled := newEngine(t, engine.NewConfig().WithSpoolDir(t.TempDir()))
+	compiled := newEngine(t, engine.NewConfig().WithSpoolDir(t.TempDir()).WithSandbox(sandbox.Config{Mode: sandbox.ModeCompiler}))
 	interpreted := newEngine(t, engine.NewConfig().WithSandbox(sandbox.Config{Mode: sandbox.ModeInterpreter}))
 	for _, c := range images.All() {
 		t.Run(c.Name, func(t *testing.T) {
