@@ -67,6 +67,9 @@ func TestMatrix(t *testing.T) {
 			if report.VirtualSize > 256<<20 {
 				t.Skip("large disks are converted where their format is tested")
 			}
+			if report.VirtualSize == 0 {
+				t.Skip("a raw disk of no bytes is an empty file, which is no disk")
+			}
 			plain := filepath.Join(dir, "plain")
 			tool(t, "qemu-img", "convert", "-f", report.QemuDriver, "-O", "raw", path, plain)
 			disk := readFile(t, plain)
@@ -82,7 +85,7 @@ func TestMatrix(t *testing.T) {
 					t.Errorf("to %s: another disk came back", outputName(o))
 				}
 			}
-			if len(disk) == 0 || os.Geteuid() != 0 || !long() && i%4 != 0 {
+			if os.Geteuid() != 0 || !long() && i%4 != 0 {
 				return
 			}
 			for _, sector := range []string{"512", "4096"} {
