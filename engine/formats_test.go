@@ -39,6 +39,9 @@ type formatsTable struct {
 
 func newFormatsTable(t *testing.T) *formatsTable {
 	t.Helper()
+	if formatsOfAll != nil {
+		return formatsOfAll
+	}
 	e, err := New(t.Context(), NewConfig())
 	if err != nil {
 		t.Fatal(err)
@@ -64,8 +67,13 @@ func newFormatsTable(t *testing.T) *formatsTable {
 			}
 		}
 	}
+	formatsOfAll = f
 	return f
 }
+
+// formatsOfAll is the table once it was made, for the tests that follow: none
+// of those that use it run at a time.
+var formatsOfAll *formatsTable
 
 // sound reports whether nothing is wrong with an image: it is rejected, if it
 // is, for what it is.
