@@ -137,7 +137,9 @@ func TestChangedMetadataOfMappedImages(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						if !report.Accepted || report.VirtualSize == size && flip != 0xff {
+						// Where the size is the same, qemu-img is asked now and then.
+						asked := flip == 0xff && (long() || at%4 == 0)
+						if !report.Accepted || report.VirtualSize == size && !asked {
 							continue
 						}
 						if want, ok := qemuSize(t, row.format, changed); ok && want != report.VirtualSize {

@@ -56,7 +56,7 @@ func (d *differential) mutants(t *testing.T, m *mutator) {
 	for made < most && accepted < want {
 		dir, labels := quickDir(t), map[string]string{}
 		paths := map[reading][]string{}
-		for n := 0; made < most && n < batch; made++ {
+		for n := 0; made < most && n < min(batch, want-accepted); made++ {
 			image := m.mutant(made)
 			report, err := d.eng.Inspect(t.Context(), engine.ReaderAt(bytes.NewReader(image), int64(len(image))), engine.Claim(m.format))
 			if err != nil {

@@ -165,9 +165,9 @@ func TestCancelInTheQueue(t *testing.T) {
 		throttle, f := newThrottle(t, mib), file(t)
 		why := errors.New("enough")
 		impatient, giveUp := context.WithCancelCause(t.Context())
-		var errs []error
-		for range 3 {
-			go func() { errs = append(errs, NewJob(throttle).Source(f).Wait(impatient, 100*mib)) }()
+		var errs [3]error
+		for i := range errs {
+			go func() { errs[i] = NewJob(throttle).Source(f).Wait(impatient, 100*mib) }()
 			synctest.Wait()
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -176,7 +176,7 @@ func TestCancelInTheQueue(t *testing.T) {
 		time.Sleep(time.Second)
 		giveUp(why)
 		synctest.Wait()
-		if len(errs) != 3 || errs[0] != why || errs[1] != why || errs[2] != why {
+		if errs != [3]error{why, why, why} {
 			t.Fatalf("errors %v", errs)
 		}
 		if err := NewJob(throttle).Source(f).Wait(impatient, 1); err != why {
