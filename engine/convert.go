@@ -193,7 +193,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
 	asked := o.tool()
-	size := (image.report.VirtualSize + sectorSize - 1) / sectorSize * sectorSize
+	size := qemuimg.RawSize(image.report.VirtualSize)
 	if err := asked.CheckTarget(size); err != nil {
 		return nil, fmt.Errorf("engine: convert: %w", err)
 	}
@@ -240,7 +240,7 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		err = out.Commit(ctx)
 	}
 	if err != nil {
-		err = spaceError(out.File(), err)
+		err = qemuimg.TypeNoSpace(out.File(), err)
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), out.Abort())
 	}
 	if to.device {
@@ -321,9 +321,6 @@ func (o *ConvertOptions) tool() qemuimg.ConvertOptions {
 		SizeLimit: o.SizeLimit, Progress: o.Progress, HandOff: o.HandOff, Live: o.Live,
 	}
 }
-
-// sectorSize is the unit in which qemu counts the size of a disk, in bytes.
-const sectorSize = 512
 
 // checkOutput looks at what the tool wrote as at any untrusted image. want is
 // the size of the disk in bytes.

@@ -23,7 +23,7 @@ func copies(image *Image, o ConvertOptions) bool {
 func (e *Engine) copier(image *Image, job *throttle.Job, o ConvertOptions) *writer {
 	write := func(ctx context.Context, to output) (*qemuimg.ConvertResult, error) {
 		size := image.vetted.Facts().VirtualSize
-		if o.SizeLimit > 0 && (size+sectorSize-1)/sectorSize*sectorSize > o.SizeLimit {
+		if o.SizeLimit > 0 && qemuimg.RawSize(size) > o.SizeLimit {
 			return nil, &qemuimg.ToolError{Tool: self, Op: "copy", ExitCode: -1, Limit: qemuimg.LimitFileSize}
 		}
 		leave, err := turn(ctx, e.processes)

@@ -193,7 +193,7 @@ func (e *Engine) truncate(ctx context.Context, image *Image, original *os.File, 
 		return err
 	}
 	if err := original.Truncate(o.Size); err != nil {
-		return spaceError(original, err)
+		return qemuimg.TypeNoSpace(original, err)
 	}
 	if err := original.Sync(); err != nil {
 		return fmt.Errorf("it has its new size, and was not written to disk: %w", err)

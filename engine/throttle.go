@@ -16,9 +16,9 @@ type RateLimit struct {
 	// own, the engine's, and that of the engines it shares devices with.
 	BytesPerSecond int64 `json:"bytes_per_second"`
 	// Read is how many bytes were read of sources, and of the destination for
-	// its stamp, and Written how many were written to the destination. Written is nil where there was none, or where
-	// the system did not tell what the tool wrote: then it was held back by
-	// what it was given to read alone.
+	// its stamp, and Written how many were written to the destination. Written
+	// is nil where there was none, or where the system did not tell what the
+	// tool wrote: then it was held back by what it was given to read alone.
 	Read    int64  `json:"read"`
 	Written *int64 `json:"written,omitempty"`
 	// Cgroup says that what the tool writes was held by a control group of its

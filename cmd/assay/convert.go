@@ -16,33 +16,30 @@ import (
 )
 
 type convertFlags struct {
-	engineFlags
-	json, overwrite, bestEffort, live bool
-	claim, to                         formatFlag
-	subformat                         string
-	compress                          compressFlag
-	options                           map[string]string
-	sizeLimit                         sizeFlag
-	limitRate                         rateFlag
-	handOff                           handOffFlag
-	progress                          progressFlag
-	stamp, keepTail                   bool
-	stampKey                          string
-	decrypt                           bool
-	passphrase, toPassphrase          secret
-	cipher                            string
-	keySize                           int
-	iterTime                          time.Duration
-	sparseSize                        sparseFlag
-	cache                             cacheFlag
-	noSpaceCheck                      bool
+	toolFlags
+	overwrite, live          bool
+	claim, to                formatFlag
+	subformat                string
+	compress                 compressFlag
+	options                  map[string]string
+	sizeLimit                sizeFlag
+	progress                 progressFlag
+	stamp, keepTail          bool
+	stampKey                 string
+	decrypt                  bool
+	passphrase, toPassphrase secret
+	cipher                   string
+	keySize                  int
+	iterTime                 time.Duration
+	sparseSize               sparseFlag
+	cache                    cacheFlag
+	noSpaceCheck             bool
 }
 
 func newConvert(env environment) *cobra.Command {
 	f := convertFlags{
 		claim:    formatFlag{parse: engine.ParseClaim},
 		to:       formatFlag{parse: engine.ParseFormat},
-		handOff:  "auto",
 		progress: "auto",
 	}
 	c := &cobra.Command{
@@ -79,9 +76,8 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 			return f.run(c.Context(), env, args[0], args[1])
 		},
 	}
-	f.engineFlags.add(c)
+	f.toolFlags.add(c)
 	flags := c.Flags()
-	flags.BoolVar(&f.json, "json", false, "print the result, or the report of a rejected image, as JSON")
 	flags.Var(&f.claim, "claim", "the `FORMAT` that SRC is said to be; another one rejects")
 	flags.Var(&f.to, "to", "the `FORMAT` of DST (required)")
 	flags.StringVar(&f.subformat, "subformat", "", "the `VARIANT` of the format of DST")
@@ -89,13 +85,11 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.Var(&f.compress, "compress", "compress the data in DST with `TYPE`, zlib or zstd")
 	flags.Lookup("compress").NoOptDefVal = "zlib"
 	flags.Var(&f.sizeLimit, "size-limit", "fail when DST would be larger than `SIZE`, as in 10GiB")
-	f.limitRate.add(c)
 	flags.BoolVar(&f.overwrite, "overwrite", false, "replace DST if it is there")
 	flags.BoolVar(&f.keepTail, "keep-tail", false, "leave what is behind the disk on the device DST, instead of zeros")
-	flags.BoolVar(&f.bestEffort, "best-effort", false, "go on when this system lacks a layer of confinement")
 	flags.StringSliceVar(&f.requireLayers, "require-layer", nil, "fail when this system lacks the layer of confinement `NAME`, also an optional one (assay doctor lists them)")
 	flags.BoolVar(&f.live, "live", false, "take a raw SRC as it is while other programs write to it")
-	flags.Var(&f.handOff, "hand-off", "give SRC to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do, or no qemu-img where none is needed)")
+	flags.Lookup("hand-off").Usage = "give SRC to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do, or no qemu-img where none is needed)"
 	flags.BoolVar(&f.stamp, "stamp", false, "record in an extended attribute of DST what it was made from (assay stamp)")
 	flags.StringVar(&f.stampKey, "stamp-key", "", "seal the stamp with the key in `FILE`; implies --stamp")
 	flags.BoolVar(&f.decrypt, "decrypt", false, "convert the disk that is encrypted in SRC, a LUKS image")
@@ -115,7 +109,6 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	_ = c.RegisterFlagCompletionFunc("compress", cobra.FixedCompletions(compressions, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("cache", cobra.FixedCompletions(qemuimg.CacheModes(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("require-layer", cobra.FixedCompletions(confine.LayerNames(), cobra.ShellCompDirectiveNoFileComp))
-	_ = c.RegisterFlagCompletionFunc("hand-off", cobra.FixedCompletions(handOffs, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("progress", cobra.FixedCompletions(progressModes, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
@@ -202,14 +195,11 @@ func (f *convertFlags) convert(ctx context.Context, env environment, eng *engine
 	}
 	options := engine.ConvertOptions{
 		To: f.to.format, Subformat: f.subformat, Compress: string(f.compress), Options: f.options, Overwrite: f.overwrite, KeepTail: f.keepTail,
-		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort, Live: f.live,
+		SizeLimit: int64(f.sizeLimit), BestEffort: f.bestEffort, HandOff: f.mode(), Live: f.live,
 		RateLimit: f.limitRate.bytesPerSecond(), SparseSize: f.sparseSize.bytes, Cache: string(f.cache), NoSpaceCheck: f.noSpaceCheck,
 	}
 	if f.toPassphrase.text != nil {
 		options.Encryption = qemuimg.Encryption{Passphrase: f.toPassphrase.text, Cipher: f.cipher, KeySize: f.keySize, IterTime: f.iterTime}
-	}
-	if f.handOff != "auto" {
-		options.HandOff = string(f.handOff)
 	}
 	if options.Stamp, options.StampKey, err = f.stampOptions(); err != nil {
 		return nil, err

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// toolFlags are the flags of commands that have a vetted image looked at by
-// a confined tool.
+// toolFlags are the flags of commands that give a vetted image to a confined
+// tool.
 type toolFlags struct {
 	engineFlags
 	json, bestEffort bool

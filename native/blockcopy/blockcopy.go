@@ -33,6 +33,7 @@ import (
 
 	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/internal/vetted"
+	"github.com/assay-dev/assay/native/qemuimg"
 	"github.com/assay-dev/assay/native/throttle"
 )
 
@@ -75,10 +76,6 @@ type Result struct {
 	// of a regular file are stored and not holes.
 	OutputSize, Allocated int64
 }
-
-// sector is qemu's unit of a disk's size, in bytes (BDRV_SECTOR_SIZE): a copy
-// has the size that any tool of qemu gives it.
-const sector = 512
 
 // Copy writes an image's disk to output, which must be open for reading and
 // writing: an empty regular file, or a block device that is no smaller than
@@ -147,7 +144,7 @@ func run(ctx context.Context, work *vetted.Job, size int64, output *os.File, o O
 			in.source, in.file = again, again
 		}
 	}
-	disk := (size + sector - 1) / sector * sector
+	disk := qemuimg.RawSize(size)
 	out, err := newOutput(output, disk, o.Align)
 	if err != nil {
 		return nil, err

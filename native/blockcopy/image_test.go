@@ -13,6 +13,9 @@ import (
 	"github.com/assay-dev/assay/internal/vetted"
 )
 
+// sector is what the size of a copy is a multiple of, in bytes.
+const sector = 512
+
 // content is an accepted image (vetted.Content): of its ranges it has what was
 // vetted, whatever the source holds.
 type content struct {

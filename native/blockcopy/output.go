@@ -63,7 +63,7 @@ func (o *output) close() {
 
 // resize makes an output that is a file as long as this, all holes from its
 // end on.
-func (o *output) resize(size int64) error { return o.typed(o.file.Truncate(size)) }
+func (o *output) resize(size int64) error { return qemuimg.TypeNoSpace(o.file, o.file.Truncate(size)) }
 
 // directAtLeast is the shortest run that is written past the page cache, in
 // bytes: each is waited for, while of short ones the cache makes long ones.
@@ -76,11 +76,11 @@ func (o *output) write(p []byte, off int64) error {
 		// open(2): a file system that cannot says EINVAL, some not before they
 		// are written to.
 		if _, err := o.direct.WriteAt(p, off); !errors.Is(err, syscall.EINVAL) {
-			return o.typed(err)
+			return qemuimg.TypeNoSpace(o.file, err)
 		}
 	}
 	_, err := o.file.WriteAt(p, off)
-	return o.typed(err)
+	return qemuimg.TypeNoSpace(o.file, err)
 }
 
 // amend writes p where the output differs from it, and returns how much that
@@ -125,16 +125,6 @@ func (o *output) begin(off, n int64) {
 	if !o.device && o.direct == nil {
 		beginWriting(o.file, off, n)
 	}
-}
-
-// typed gives the error of a full disk its type.
-func (o *output) typed(err error) error {
-	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
-		if errors.Is(err, errno) {
-			return qemuimg.NewNoSpaceError(o.file, errno)
-		}
-	}
-	return err
 }
 
 // prepare gives an output that is a file its size, for a disk of this many

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/assay-dev/assay/internal/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,12 +45,12 @@ func findHierarchies() ([]hierarchy, error) {
 func hierarchiesOf(own, mounts []string) []hierarchy {
 	var found []hierarchy
 	for _, m := range mounts {
-		root, point, kind, options := parseMount(m)
-		h := hierarchy{unified: kind == "cgroup2"}
-		switch kind {
+		mount := mountinfo.Parse(m)
+		h := hierarchy{unified: mount.Kind == "cgroup2"}
+		switch mount.Kind {
 		case "cgroup2":
 		case "cgroup":
-			h.controllers = wantedOf(strings.Split(options, ","))
+			h.controllers = wantedOf(strings.Split(mount.Options, ","))
 		default:
 			continue
 		}
@@ -57,7 +58,7 @@ func hierarchiesOf(own, mounts []string) []hierarchy {
 			continue
 		}
 		var ok bool
-		if h.group, ok = h.ownFolder(own, root, point); !ok {
+		if h.group, ok = h.ownFolder(own, mount); !ok {
 			continue
 		}
 		if h.unified {
@@ -122,16 +123,16 @@ func wantedOf(names []string) []string {
 
 // ownFolder returns the folder of the host's group below a mount of the
 // hierarchy, if the mount shows it.
-func (h hierarchy) ownFolder(own []string, root, point string) (string, bool) {
+func (h hierarchy) ownFolder(own []string, m mountinfo.Mount) (string, bool) {
 	group, ok := h.ownGroup(own)
 	if !ok {
 		return "", false
 	}
-	below, err := filepath.Rel(root, group)
+	below, err := filepath.Rel(m.Root, group)
 	if err != nil || below == ".." || strings.HasPrefix(below, "../") {
 		return "", false
 	}
-	return filepath.Join(point, below), true
+	return filepath.Join(m.Point, below), true
 }
 
 // ownGroup returns the host's group of the hierarchy, by /proc/self/cgroup
@@ -149,21 +150,6 @@ func (h hierarchy) ownGroup(lines []string) (string, bool) {
 	}
 	return "", false
 }
-
-// parseMount returns what is needed of a line of mountinfo (proc_pid_mountinfo(5):
-// id, parent, device, root, mount point, options, optional fields, "-", type,
-// source, options of the file system).
-func parseMount(line string) (root, point, kind, options string) {
-	before, after, found := strings.Cut(line, " - ")
-	a, b := strings.Fields(before), strings.Fields(after)
-	if !found || len(a) < 5 || len(b) < 3 {
-		return "", "", "", ""
-	}
-	return unescape.Replace(a[3]), unescape.Replace(a[4]), b[0], b[2]
-}
-
-// unescape undoes how mountinfo writes what would end a field.
-var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 func readLines(name string) ([]string, error) {
 	f, err := os.Open(name)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/assay-dev/assay/internal/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -85,13 +86,13 @@ var blkio = sync.OnceValue(func() *hierarchy {
 // blkioOf is blkio by the lines of /proc/self/cgroup and /proc/self/mountinfo.
 func blkioOf(own, mounts []string) *hierarchy {
 	for _, m := range mounts {
-		root, point, kind, options := parseMount(m)
-		if kind != "cgroup" || !slices.Contains(strings.Split(options, ","), "blkio") {
+		mount := mountinfo.Parse(m)
+		if mount.Kind != "cgroup" || !slices.Contains(strings.Split(mount.Options, ","), "blkio") {
 			continue
 		}
 		h := hierarchy{controllers: []string{"blkio"}}
 		var ok bool
-		if h.group, ok = h.ownFolder(own, root, point); ok {
+		if h.group, ok = h.ownFolder(own, mount); ok {
 			return &h
 		}
 	}

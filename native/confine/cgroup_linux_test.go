@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/assay-dev/assay/internal/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -102,8 +103,8 @@ func TestUnifiedCgroup(t *testing.T) {
 	}
 	h := hierarchy{unified: true}
 	for _, m := range mounts {
-		if root, point, kind, _ := parseMount(m); kind == "cgroup2" && root == "/" {
-			h.group = point
+		if mount := mountinfo.Parse(m); mount.Kind == "cgroup2" && mount.Root == "/" {
+			h.group = mount.Point
 		}
 	}
 	if h.group == "" || unix.Access(h.group, unix.W_OK) != nil {

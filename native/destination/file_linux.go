@@ -32,8 +32,9 @@ const create = 0o666
 //
 // The folder must exist. The errors that a caller can tell apart are
 // *ExistsError, *SymlinkError, *SourceError, *SharedError, *KindError and
-// *ReadOnlyError; nothing is left behind when there is one. A file that the source is stored
-// in, as a loop device's, is not replaced, as far as the system tells (sysfs).
+// *ReadOnlyError; nothing is left behind when there is one. A file that the
+// source is stored in, as a loop device's, is not replaced, as far as the system
+// tells (sysfs).
 func Create(path string, overwrite Overwrite, source os.FileInfo) (*File, error) {
 	dir, name := filepath.Split(path)
 	if name == "" || name == "." || name == ".." {

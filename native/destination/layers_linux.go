@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/assay-dev/assay/internal/sysblock"
 	"golang.org/x/sys/unix"
 )
 
@@ -91,14 +92,14 @@ func beneath(l layer) []layer {
 	if backing, ok := loopBacking(l); ok {
 		all = append(all, backing)
 	}
-	dir := sysfs(l)
-	if _, err := os.Stat(dir + "/partition"); err == nil {
-		// The folder of a partition is in that of its disk.
-		all = append(all, numbered(dir+"/../dev")...)
+	if disk, ok := sysblock.DiskOf(l.dev); ok {
+		all = append(all, layer{dev: disk})
 	}
-	parts, _ := filepath.Glob(dir + "/slaves/*/dev") // the error is of the pattern
+	parts, _ := filepath.Glob(sysblock.Folder(l.dev) + "/slaves/*/dev") // the error is of the pattern
 	for _, part := range parts {
-		all = append(all, numbered(part)...)
+		if device, ok := sysblock.Number(part); ok {
+			all = append(all, layer{dev: device})
+		}
 	}
 	return all
 }
@@ -120,7 +121,7 @@ func loopBacking(l layer) (layer, bool) {
 	if l.ino != 0 {
 		return layer{}, false
 	}
-	path, err := os.ReadFile(sysfs(l) + "/loop/backing_file")
+	path, err := os.ReadFile(sysblock.Folder(l.dev) + "/loop/backing_file")
 	if err != nil {
 		return layer{}, false
 	}
@@ -129,24 +130,6 @@ func loopBacking(l layer) (layer, bool) {
 		return layer{}, false // it has no name any more, or none here
 	}
 	return layerOf(info)
-}
-
-// sysfs is the folder in which the system describes a device.
-func sysfs(l layer) string {
-	return fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(l.dev), unix.Minor(l.dev))
-}
-
-// numbered is the device whose number is in a file of sysfs, if it is.
-func numbered(path string) []layer {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
-	var major, minor uint32
-	if n, err := fmt.Sscanf(string(text), "%d:%d", &major, &minor); n != 2 || err != nil {
-		return nil
-	}
-	return []layer{{dev: unix.Mkdev(major, minor)}}
 }
 
 // loopOf tells whether an open device is a loop device of the source, which

@@ -176,7 +176,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	if err := o.passes(output); err != nil {
 		return nil, err
 	}
-	if err := to.checkSize(rawSize(facts.VirtualSize), o.Options); err != nil {
+	if err := to.checkSize(RawSize(facts.VirtualSize), o.Options); err != nil {
 		return nil, err
 	}
 	j := conversion{to: to, facts: facts, work: work, handOff: handOff, output: output, device: device, held: held}
@@ -232,7 +232,7 @@ func (t *Tool) attempt(ctx context.Context, c *conversion, o *ConvertOptions) (*
 	}
 	defer in.close()
 
-	size := rawSize(c.facts.VirtualSize)
+	size := RawSize(c.facts.VirtualSize)
 	bound := o.bound(c.to, size)
 	if c.to.name == TargetRaw && size > bound {
 		return nil, &ToolError{Tool: "qemu-img", Op: "convert", ExitCode: -1, Limit: LimitFileSize}
@@ -354,8 +354,9 @@ func passesCache(output *os.File) bool {
 // sector is qemu's unit of a disk's size, in bytes (BDRV_SECTOR_SIZE).
 const sector = 512
 
-// rawSize returns the size of the disk as qemu-img writes it: whole sectors.
-func rawSize(virtual int64) int64 { return (virtual + sector - 1) / sector * sector }
+// RawSize returns the size of a disk of so many bytes as qemu writes it: whole
+// sectors. What is copied without it has that size too.
+func RawSize(virtual int64) int64 { return (virtual + sector - 1) / sector * sector }
 
 // bound returns the largest output in bytes: what the caller allows, or what
 // the target can need.

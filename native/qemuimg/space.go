@@ -1,6 +1,7 @@
 package qemuimg
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -23,6 +24,23 @@ type NoSpaceError struct {
 // errno.
 func NewNoSpaceError(output *os.File, errno error) *NoSpaceError {
 	return &NoSpaceError{Path: output.Name(), MountPoint: mountPoint(output), Err: errno}
+}
+
+// noRoom are the errnos of a write for which there is no room.
+var noRoom = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT}
+
+// TypeNoSpace gives the error of a write to a file the type *NoSpaceError, if
+// that is what it says and it has not got it; any other it returns as it is.
+func TypeNoSpace(output *os.File, err error) error {
+	if _, typed := errors.AsType[*NoSpaceError](err); typed {
+		return err
+	}
+	for _, errno := range noRoom {
+		if errors.Is(err, errno) {
+			return NewNoSpaceError(output, errno)
+		}
+	}
+	return err
 }
 
 // Error implements error.
@@ -119,7 +137,7 @@ func isFull(file *os.File) bool {
 
 // noSpace returns the errno of a full disk if it is what a tool said.
 func noSpace(stderr string) error {
-	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+	for _, errno := range noRoom {
 		text := errno.Error() // Go's texts are the C library's, in lower case
 		if strings.Contains(strings.ToLower(stderr), text) {
 			return errno

@@ -5,8 +5,8 @@ import (
 	"math"
 	"os"
 	"strconv"
-	"strings"
 
+	"github.com/assay-dev/assay/internal/mountinfo"
 	"github.com/assay-dev/assay/internal/openfile"
 	"golang.org/x/sys/unix"
 )
@@ -43,15 +43,9 @@ func mountPoint(file *os.File) string {
 	}
 	defer mounts.Close()
 	for lines := bufio.NewScanner(mounts); lines.Scan(); {
-		// proc_pid_mountinfo(5): the mount's id is the first field, where it
-		// is mounted the fifth.
-		fields := strings.Fields(lines.Text())
-		if len(fields) >= 5 && fields[0] == strconv.FormatUint(st.Mnt_id, 10) {
-			return unescaped.Replace(fields[4])
+		if m := mountinfo.Parse(lines.Text()); m.ID == strconv.FormatUint(st.Mnt_id, 10) {
+			return m.Point
 		}
 	}
 	return ""
 }
-
-// unescaped gives back what would have parted the fields.
-var unescaped = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)

@@ -1,12 +1,10 @@
 package throttle
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/assay-dev/assay/internal/openfile"
+	"github.com/assay-dev/assay/internal/sysblock"
 	"golang.org/x/sys/unix"
 )
 
@@ -24,23 +22,11 @@ func DeviceOf(file *os.File) (device uint64, known bool) {
 	return wholeDisk(uint64(st.Dev)), true
 }
 
-// wholeDisk returns the disk of a partition, and of anything else itself. The
-// folder of a partition is in that of its disk (Documentation/ABI/stable/sysfs-block).
+// wholeDisk returns the disk of a partition, and of anything else itself: a file
+// system has a number too that is no device's.
 func wholeDisk(device uint64) uint64 {
-	folder, err := filepath.EvalSymlinks(fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(device), unix.Minor(device)))
-	if err != nil {
-		return device // a file system has a number too that is no device's
+	if disk, ok := sysblock.DiskOf(device); ok {
+		return disk
 	}
-	if _, err := os.Stat(filepath.Join(folder, "partition")); err != nil {
-		return device
-	}
-	number, err := os.ReadFile(filepath.Join(filepath.Dir(folder), "dev"))
-	if err != nil {
-		return device
-	}
-	var major, minor uint32
-	if _, err := fmt.Sscanf(strings.TrimSpace(string(number)), "%d:%d", &major, &minor); err != nil {
-		return device
-	}
-	return unix.Mkdev(major, minor)
+	return device
 }

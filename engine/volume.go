@@ -1,27 +1,6 @@
 package engine
 
-import (
-	"errors"
-	"fmt"
-	"os"
-	"syscall"
-
-	"github.com/assay-dev/assay/native/qemuimg"
-)
-
-// spaceError types the error of a full file system, wherever it showed: some
-// say so only when a file is synced.
-func spaceError(file *os.File, err error) error {
-	if _, typed := errors.AsType[*qemuimg.NoSpaceError](err); typed {
-		return err
-	}
-	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
-		if errors.Is(err, errno) {
-			return qemuimg.NewNoSpaceError(file, errno)
-		}
-	}
-	return err
-}
+import "fmt"
 
 // A VolumeSizeError says that a disk does not fit into a volume.
 type VolumeSizeError struct {
