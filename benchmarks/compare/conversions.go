@@ -21,7 +21,7 @@ func (c *comparison) conversions() error {
 	if !c.has("qemu-img") {
 		return nil
 	}
-	raw, err := c.disk("disk.raw")
+	raw, err := c.disk()
 	if err != nil {
 		return err
 	}
@@ -106,10 +106,14 @@ func (c *comparison) reads(format string) (bool, error) {
 	return format == string(engine.Raw), nil
 }
 
-// disk writes a disk of 4 GiB, a quarter of it data, in pieces of 1 MiB.
-func (c *comparison) disk(name string) (string, error) {
-	path := filepath.Join(c.dir, name)
-	f, err := os.Create(path)
+// disk returns a raw disk of 4 GiB, a quarter of it data, in pieces of 1 MiB,
+// which it writes the first time.
+func (c *comparison) disk() (string, error) {
+	path := filepath.Join(c.dir, "disk.raw")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return path, nil
+	}
 	if err != nil {
 		return "", err
 	}
