@@ -82,12 +82,7 @@ func (e *Engine) stamp(ctx context.Context, image *Image, out *os.File, job *thr
 		Report: report, Probes: e.ProbesDigest(), Policy: e.config.policy.Digest(),
 		SourceFormat: string(r.Format), Format: string(o.To), VirtualSize: r.VirtualSize,
 	}
-	// What is read back is in the page cache, from where it must get to disk
-	// too: Commit, which syncs again, then finds little to do.
-	synced := make(chan error, 1)
-	go func() { synced <- out.Sync() }()
-	err = s.Seal(ctx, out, o.StampKey, job.Source(out).Wait)
-	if err := errors.Join(err, <-synced); err != nil {
+	if err := s.Seal(ctx, out, o.StampKey, job.Source(out).Wait); err != nil {
 		return nil, err
 	}
 	err = stamp.Write(out, &s)
