@@ -65,7 +65,7 @@ test-full: test race cross ## all of the above, the race detector, other systems
 # With ASSAY_LONG, tests that try many variants try them all.
 .PHONY: test-long
 test-long: ## the tests of real tools on every variant: more images, more conversions (an hour)
-	ASSAY_LONG=1 $(GO) test -timeout 3h -run 'Differential|Mutants|ChangedMetadata|WhileWritten|Outputs|Matrix|SourcesOn|NoSpace|CancelledAny|Killed|MeetsCPU' ./engine ./cmd/assay ./native/qemuimg
+	ASSAY_LONG=1 $(GO) test -timeout 3h -run 'Differential|Mutants|LUKSToDevice|ChangedMetadata|WhileWritten|Outputs|Matrix|SourcesOn|NoSpace|CancelledAny|Killed|MeetsCPU' ./engine ./cmd/assay ./native/qemuimg
 
 # Short leaves out the tests that do much, but one thing after the other.
 .PHONY: race

@@ -240,8 +240,8 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 		err = qemuimg.TypeNoSpace(out.File(), err)
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), out.Abort())
 	}
-	if to.device {
-		converted.OutputSize, converted.Allocated = size, size
+	if device, ok := out.(*deviceOutput); ok {
+		converted.OutputSize, converted.Allocated = device.size, device.size
 	}
 	limit := rateLimit(job, converted.Counted)
 	if limit != nil {

@@ -20,10 +20,13 @@ type Destination struct {
 // folder must exist.
 func ToFile(path string) Destination { return Destination{path: path} }
 
-// ToDevice names a block device, which takes raw disks only. It must be as
-// large as the disk, and nothing else may use it. Nothing is written to it
-// before the image was vetted, and all of it is overwritten: behind the disk
-// with zeros, unless ConvertOptions.KeepTail says otherwise.
+// ToDevice names a block device, which takes raw disks, and LUKS: encrypted
+// volumes are that. It must be as large as the disk, and the header of LUKS
+// before it, and nothing else may use it. Nothing is written to it before the
+// image was vetted, and all of it is overwritten: behind the disk with zeros,
+// unless ConvertOptions.KeepTail says otherwise. LUKS notes no size, so that
+// whoever opens it finds a disk up to the end of the device, and behind the
+// image's what zeros decrypt to.
 func ToDevice(path string) Destination { return Destination{path, true} }
 
 // output is a destination being written. Either Commit or Abort ends it; after
@@ -48,8 +51,11 @@ func (d Destination) open(size int64, image *Image, o ConvertOptions) (output, e
 		}
 		return fileOutput{file: f}, nil
 	}
-	if o.To != Raw || o.Stamp {
-		return nil, fmt.Errorf("destination %s: %w: a device takes a raw disk, and no stamp", d.path, ErrNotSupported)
+	if o.Stamp || o.To != Raw && o.To != luksFormat {
+		return nil, fmt.Errorf("destination %s: %w: a device takes a raw disk or LUKS, and no stamp", d.path, ErrNotSupported)
+	}
+	if o.To == luksFormat {
+		size += o.Encryption.HeaderSize()
 	}
 	dev, err := destination.OpenDevice(d.path, size, image.fileInfo())
 	if err != nil {
@@ -69,7 +75,7 @@ func (f fileOutput) Abort() error                 { return f.file.Abort() }
 
 type deviceOutput struct {
 	*destination.Device
-	size     int64
+	size     int64 // of the output on it, in bytes
 	keepTail bool
 }
 

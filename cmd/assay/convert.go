@@ -48,8 +48,9 @@ func newConvert(env environment) *cobra.Command {
 		Long: `Convert inspects SRC with every mapping table, and only when it is accepted
 has a confined qemu-img write the disk it holds to DST; a raw image is copied to
 raw without it. What was written is inspected again. SRC is never changed; DST
-appears only when it is complete. If DST is a block device, which takes raw disks,
-it is overwritten: behind the disk with zeros, and if it fails with zeros too.
+appears only when it is complete. If DST is a block device, which takes raw disks
+and LUKS, it is overwritten: behind the disk with zeros, and if it fails with
+zeros too.
 
 ` + outputsHelp() + `
 

@@ -82,8 +82,8 @@ type ConvertResult struct {
 }
 
 // Convert writes an image's virtual disk to output in another format. output
-// must be an empty regular file, or for a raw disk a block device that holds
-// zeros and is large enough, open for reading and writing; it is not
+// must be an empty regular file, or for a raw disk or LUKS a block device that
+// holds zeros and is large enough, open for reading and writing; it is not
 // synced, though the disk is made busy with it from the start. Holes of the
 // source stay holes, and runs of zeros become some.
 //
@@ -168,7 +168,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	}
 	device := outputInfo.Mode().Type() == os.ModeDevice
 	switch {
-	case device && o.Target != TargetRaw:
+	case device && o.Target != TargetRaw && o.Target != TargetLUKS:
 		return nil, fmt.Errorf("%s on a block device: %w", o.Target, errors.ErrUnsupported)
 	case !device && (!outputInfo.Mode().IsRegular() || outputInfo.Size() != 0):
 		return nil, fmt.Errorf("output %s is neither an empty regular file nor a block device", output.Name())
@@ -184,8 +184,11 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	// A qemu-img that cannot tell how fast it derives a key has written a part
 	// of the header, if anything.
 	for tries := 1; tries < measurements && unmeasured(err); tries++ {
-		if err := output.Truncate(0); err != nil {
-			return nil, err
+		// On a device the next one is at the same place, of the same length.
+		if !device {
+			if err := output.Truncate(0); err != nil {
+				return nil, err
+			}
 		}
 		result, err = t.attempt(ctx, &j, &o)
 	}

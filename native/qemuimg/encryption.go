@@ -171,6 +171,17 @@ func (e *Encryption) cipher() (string, error) {
 	return options, nil
 }
 
+// HeaderSize returns how many bytes of an output are before its disk: the
+// header, and eight slots of 4000 stripes of the key, each of whole 4 KiB (LUKS
+// On-Disk Format 1.2.3, sections 2.1 and 2.4, as crypto/block-luks.c lays it
+// out).
+func (e *Encryption) HeaderSize() int64 {
+	const header, slots, stripes = 4096, 8, 4000
+	_, bits := e.Spec()
+	slot := int64(bits/8)*stripes + header - 1
+	return header + slots*(slot-slot%header)
+}
+
 // secretID is the name by which qemu-img's options call the passphrase.
 const secretID = "passphrase"
 

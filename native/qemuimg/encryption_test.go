@@ -95,3 +95,13 @@ func TestNoSuchEncryption(t *testing.T) {
 		}
 	}
 }
+
+// TestHeaderSize: as qemu-img lays out eight key slots for keys of these
+// lengths in bits.
+func TestHeaderSize(t *testing.T) {
+	for bits, want := range map[int]int64{0: 2_068_480, 128: 528_384, 256: 1_052_672, 512: 2_068_480} {
+		if got := (&Encryption{KeySize: bits}).HeaderSize(); got != want {
+			t.Errorf("a key of %d bits: %d bytes, want %d", bits, got, want)
+		}
+	}
+}

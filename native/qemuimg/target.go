@@ -67,8 +67,7 @@ var targets = []target{
 	{
 		// What is asked of its encryption is an Encryption.
 		name: TargetLUKS, driver: "luks",
-		// The header and eight key slots of 4000 stripes: 2 MiB for the
-		// longest key.
+		// HeaderSize for the longest key is 2 MiB.
 		overhead: func(int64, settings) int64 { return 4 << 20 },
 	},
 	{
