@@ -23,6 +23,7 @@ type launch struct {
 	apart   separation
 	id      *identity
 	group   func() (*cgroup, error) // waits for it; nil without control groups
+	network func() (int, error)     // waits for it; nil unless apart is byThread
 	ruleset *ruleset                // nil without Landlock
 	filter  []unix.SockFilter       // nil without seccomp
 	fds     []int                   // of the process, in order
@@ -50,6 +51,9 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 	}
 	if l.has(LayerCgroup) {
 		l.group = inBackground(func() (*cgroup, error) { return newCgroup(s.Limits, s.Rates) })
+	}
+	if l.apart == byThread {
+		l.network = inBackground(newNetwork)
 	}
 	if l.has(LayerLandlock) || l.apart == byThread {
 		if l.needs, err = needsOf(l.program); err != nil {
@@ -103,8 +107,8 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 }
 
 // inBackground calls a function while the caller goes on, and returns one that
-// waits for what it returns. To make a control group takes as long as to make
-// a view of the files (BenchmarkRun).
+// waits for what it returns. Most of the time that a start takes, the kernel
+// makes things that need nothing of each other (BenchmarkRun).
 func inBackground[T any](f func() (T, error)) (wait func() (T, error)) {
 	wait = sync.OnceValues(f)
 	go wait()
@@ -178,6 +182,11 @@ func (l *launch) close() {
 			group.remove()
 		}
 	}
+	if l.network != nil {
+		if fd, err := l.network(); err == nil {
+			unix.Close(fd)
+		}
+	}
 	if l.id != nil {
 		l.id.release()
 	}
@@ -194,7 +203,7 @@ func (l *launch) close() {
 // it.
 func (l *launch) enter() error {
 	if l.apart == byThread {
-		if err := enterNamespaces(l.needs); err != nil {
+		if err := enterNamespaces(l.needs, l.network); err != nil {
 			return fmt.Errorf("namespaces: %w", err)
 		}
 	}
