@@ -226,12 +226,9 @@ func (e *Engine) convert(ctx context.Context, image *Image, to Destination, o Co
 	if err == nil {
 		converted, err = writer.write(ctx, out)
 	}
-	if err == nil {
-		err = e.checkOutput(ctx, size, out, o)
-	}
 	var stamped *StampResult
 	if err == nil {
-		stamped, err = e.stamp(ctx, image, out.File(), job, o)
+		stamped, err = e.finish(ctx, image, size, out, job, o)
 	}
 	if err == nil {
 		err = ctx.Err()
@@ -320,6 +317,21 @@ func (o *ConvertOptions) tool() qemuimg.ConvertOptions {
 		Encryption: o.Encryption, SparseSize: o.SparseSize, Cache: o.Cache, NoSpaceCheck: o.NoSpaceCheck,
 		SizeLimit: o.SizeLimit, Progress: o.Progress, HandOff: o.HandOff, Live: o.Live,
 	}
+}
+
+// finish checks what was written and stamps it. Meanwhile it gets to disk, from
+// the page cache where it is read: Commit, which syncs again, finds little left
+// to do.
+func (e *Engine) finish(ctx context.Context, image *Image, size int64, out output, job *throttle.Job, o ConvertOptions) (*StampResult, error) {
+	synced := make(chan error, 1)
+	file := out.File()
+	go func() { synced <- file.Sync() }()
+	var stamped *StampResult
+	err := e.checkOutput(ctx, size, out, o)
+	if err == nil {
+		stamped, err = e.stamp(ctx, image, file, job, o)
+	}
+	return stamped, errors.Join(err, <-synced)
 }
 
 // checkOutput looks at what the tool wrote as at any untrusted image. want is

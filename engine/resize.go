@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/assay-dev/assay/internal/vetted"
@@ -73,7 +74,9 @@ const (
 // names is refused. Meanwhile the file is locked as qemu locks images.
 //
 // The errors that a caller can tell apart are those of Convert, *OutputError
-// also for a size that the policy rejects, and *qemuimg.ShrinkError. qcow2 and
+// also for a size that the policy rejects, *qemuimg.CapacityError for one that
+// is more than the image can hold, before anything is copied, and
+// *qemuimg.ShrinkError. qcow2 and
 // qed can be resized, the latter only to a larger disk.
 func (e *Engine) Resize(ctx context.Context, image *Image, path string, o ResizeOptions) (*ResizeResult, error) {
 	start := time.Now()
@@ -104,7 +107,7 @@ func (e *Engine) resize(ctx context.Context, image *Image, path string, o Resize
 	}
 	defer release()
 	facts := image.vetted.Facts()
-	if err := qemuimg.CanResize(facts, qemuimg.ResizeOptions{Size: o.Size, Shrink: o.Shrink}); err != nil {
+	if err := qemuimg.CanResize(facts, o.tool(image.report)); err != nil {
 		return nil, err
 	}
 	original, err := image.original(path)
@@ -133,6 +136,29 @@ func (e *Engine) resize(ctx context.Context, image *Image, path string, o Resize
 		return result, e.truncate(ctx, image, original, o, result)
 	}
 	return result, e.replace(ctx, image, work, original, path, o, result)
+}
+
+// tool returns the options as the tool has them, for an image of this report.
+func (o *ResizeOptions) tool(r *Report) qemuimg.ResizeOptions {
+	made := map[string]string{}
+	number := func(option, property string, unit uint64) {
+		if value, known := r.Properties[property].(uint64); known && unit > 0 {
+			made[option] = strconv.FormatUint(value/unit, 10)
+		}
+	}
+	switch r.Format {
+	case "qcow2":
+		number("cluster_size", "qcow2.cluster_size", 1)
+		number("refcount_bits", "qcow2.refcount_bits", 1)
+		if extended, _ := r.Properties["qcow2.extended_l2"].(bool); extended {
+			made["extended_l2"] = "on"
+		}
+	case "qed":
+		cluster, _ := r.Properties["qed.cluster_size"].(uint64)
+		number("cluster_size", "qed.cluster_size", 1)
+		number("table_size", "qed.table_bytes", cluster)
+	}
+	return qemuimg.ResizeOptions{Size: o.Size, Shrink: o.Shrink, Made: made}
 }
 
 // original opens the regular file that an image was vetted from, by its name
@@ -319,6 +345,6 @@ func (e *Engine) resizedCopy(ctx context.Context, image *Image, tool *qemuimg.To
 	}
 	private := vetted.New(facts, image.content.on(out.File()))
 	defer private.Close()
-	resized, err := tool.Resize(ctx, private, qemuimg.ResizeOptions{Size: o.Size, Shrink: o.Shrink})
+	resized, err := tool.Resize(ctx, private, o.tool(image.report))
 	return method, resized, err
 }

@@ -99,6 +99,7 @@ func TestResizeFails(t *testing.T) {
 	}{
 		"shrinks":       {engine.ResizeOptions{Size: 1 << 20}, nil, isError[*qemuimg.ShrinkError]},
 		"odd size":      {engine.ResizeOptions{Size: 48<<20 + 1}, nil, nil},
+		"too large":     {engine.ResizeOptions{Size: 4 << 50}, nil, isError[*qemuimg.CapacityError]},
 		"beyond policy": {engine.ResizeOptions{Size: 65 << 40}, nil, isError[*engine.OutputError]},
 		"a link": {grow, func(t *testing.T, path string) string {
 			link := filepath.Join(t.TempDir(), "link")

@@ -82,7 +82,7 @@ func (e *Engine) stamp(ctx context.Context, image *Image, out *os.File, job *thr
 		Report: report, Probes: e.ProbesDigest(), Policy: e.config.policy.Digest(),
 		SourceFormat: string(r.Format), Format: string(o.To), VirtualSize: r.VirtualSize,
 	}
-	if err := s.Seal(ctx, out, o.StampKey, heldReading(ctx, job.Source(out))); err != nil {
+	if err := s.Seal(ctx, out, o.StampKey, job.Source(out).Wait); err != nil {
 		return nil, err
 	}
 	err = stamp.Write(out, &s)

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"time"
 
 	"github.com/assay-dev/assay/native/qemuimg"
@@ -83,17 +82,4 @@ func rateLimit(job *throttle.Job, wrote bool) *RateLimit {
 		limit.Written = &usage.Written
 	}
 	return limit
-}
-
-// heldReading returns what holds back a reader of a file that tells how far it
-// is; nil for no job.
-func heldReading(ctx context.Context, source *throttle.Source) func(done, total int64) {
-	if source == nil {
-		return nil
-	}
-	last := int64(0)
-	return func(done, _ int64) {
-		_ = source.Wait(ctx, done-last) // the reader sees the context's end itself
-		last = done
-	}
 }

@@ -21,18 +21,28 @@ func (c *comparison) conversions() error {
 	if !c.has("qemu-img") {
 		return nil
 	}
-	raw, err := c.disk("disk.raw")
+	raw, err := c.disk()
 	if err != nil {
 		return err
 	}
-	for _, t := range []struct{ from, to, compress string }{
-		{"qcow2", "raw", ""},
-		{"vmdk", "raw", ""},
-		{"vhdx", "raw", ""},
-		{"raw", "qcow2", ""},
-		{"raw", "raw", ""},
-		{"raw", "qcow2", "zstd"},
+	for _, t := range []conversion{
+		{from: "qcow2", to: "raw"},
+		{from: "vmdk", to: "raw"},
+		{from: "vhdx", to: "raw"},
+		{from: "raw", to: "qcow2"},
+		{from: "raw", to: "raw"},
+		{from: "raw", to: "vmdk"},
+		{from: "raw", to: "vhd"},
+		{from: "raw", to: "vhdx"},
+		{from: "raw", to: "vdi"},
+		{from: "qcow2", to: "qcow2"},
+		{from: "raw", to: "qcow2", compress: "zstd"},
+		{from: "raw", to: "qcow2", compress: "zlib"},
+		{from: "raw", to: "vmdk", subformat: "streamOptimized"},
 	} {
+		if !c.only.MatchString(t.String()) {
+			continue
+		}
 		known, err := c.reads(t.from)
 		if err != nil {
 			return err
@@ -48,7 +58,7 @@ func (c *comparison) conversions() error {
 				return err
 			}
 		}
-		if err := c.conversion(source, t.from, t.to, t.compress); err != nil {
+		if err := c.conversion(source, t); err != nil {
 			return err
 		}
 	}
@@ -56,18 +66,12 @@ func (c *comparison) conversions() error {
 }
 
 // conversion compares one conversion, with the same options on both sides.
-func (c *comparison) conversion(source, from, to, compress string) error {
+func (c *comparison) conversion(source string, t conversion) error {
 	output := filepath.Join(c.dir, "output")
-	ours := []string{"convert", "--claim", from, "--to", to}
-	theirs := []string{"convert", "-W", "-f", from, "-O", to}
-	what := fmt.Sprintf("convert %s to %s", from, to)
-	if compress != "" {
-		ours = append(ours, "--compress="+compress)
-		theirs = append(theirs, "-c", "-m", "16", "-o", "compression_type="+compress)
-		what += ", compressed by " + compress
-	}
-	ours, theirs = append(ours, source, output), append(theirs, source, output)
-	return c.row(what+", 1 GiB of data in 4 GiB", "`qemu-img "+strings.Join(theirs[:len(theirs)-2], " ")+"`, synced",
+	theirs := t.theirs()
+	said := strings.Join(theirs, " ")
+	ours, theirs := append(t.ours(), source, output), append(theirs, source, output)
+	return c.row(t.String(), "`qemu-img "+said+"`, synced",
 		c.afresh(output, c.program(c.assay, ours...)),
 		c.afresh(output, timed(func() error {
 			if _, err := c.output("qemu-img", theirs...); err != nil {
@@ -106,10 +110,14 @@ func (c *comparison) reads(format string) (bool, error) {
 	return format == string(engine.Raw), nil
 }
 
-// disk writes a disk of 4 GiB, a quarter of it data, in pieces of 1 MiB.
-func (c *comparison) disk(name string) (string, error) {
-	path := filepath.Join(c.dir, name)
-	f, err := os.Create(path)
+// disk returns a raw disk of 4 GiB, a quarter of it data, in pieces of 1 MiB,
+// which it writes the first time.
+func (c *comparison) disk() (string, error) {
+	path := filepath.Join(c.dir, "disk.raw")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return path, nil
+	}
 	if err != nil {
 		return "", err
 	}

@@ -11,11 +11,10 @@ import (
 // qemu-img with the best of its flags and with cp, each with its output synced
 // to disk.
 func (c *comparison) copies() error {
-	raw, err := c.disk("copied.raw")
+	raw, err := c.disk()
 	if err != nil {
 		return err
 	}
-	defer os.Remove(raw)
 	ours, theirs := filepath.Join(c.dir, "ours.raw"), filepath.Join(c.dir, "theirs.raw")
 	for _, other := range []struct {
 		said, name string

@@ -1,8 +1,9 @@
 // Compare measures Assay beside the alternatives that a user has, in turn in
 // one run, and prints a table in Markdown:
 //
-//	go run ./benchmarks/compare [-runs N] [-native PROGRAM] [-out FILE]
+//	go run ./benchmarks/compare [-runs N] [-only REGEXP] [-native PROGRAM] [-out FILE]
 //
+// With -only, no inspections, and of the rest the rows whose name matches.
 // Absolute times are those of the machine; the ratios are what to look at.
 // Medians; in brackets the quartiles of the ratio.
 package main
@@ -16,6 +17,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -28,8 +30,13 @@ func main() {
 	log.SetPrefix("compare: ")
 	runs := flag.Int("runs", 15, "how often each pair is measured")
 	native := flag.String("native", "", "the probes' parsers compiled natively (cargo build -p native), to compare with")
+	only := flag.String("only", "", "measure only the rows whose name this regular expression matches")
 	out := flag.String("out", "", "also write the table to this file")
 	flag.Parse()
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		log.Fatal(err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	dir, err := os.MkdirTemp("", "assay-compare-")
@@ -37,7 +44,7 @@ func main() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	c := &comparison{ctx: ctx, dir: dir, runs: *runs, native: *native}
+	c := &comparison{ctx: ctx, dir: dir, runs: *runs, native: *native, only: wanted}
 	err = c.all()
 	if err == nil && *out != "" {
 		err = os.WriteFile(*out, []byte(c.table.String()), 0o644)
@@ -55,6 +62,7 @@ type comparison struct {
 	dir    string
 	runs   int
 	native string
+	only   *regexp.Regexp
 	assay  string // the command, built for this run
 	table  strings.Builder
 	notes  []string // of what could not be measured
@@ -67,11 +75,13 @@ func (c *comparison) all() error {
 	}
 	fmt.Fprintf(&c.table, "# Assay beside the alternatives\n\nMade by `make bench` with %s on %s/%s, %d processors; %d runs of each pair in turn.\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), c.runs)
-	if err := c.inspections(); err != nil {
-		return err
+	if c.only.String() == "" {
+		if err := c.inspections(); err != nil {
+			return err
+		}
 	}
 	c.table.WriteString("\n| what | Assay | beside it | ratio |\n|---|---|---|---|\n")
-	for _, step := range []func() error{c.hostile, c.processes, c.copies, c.conversions} {
+	for _, step := range []func() error{c.hostile, c.processes, c.copies, c.stamps, c.conversions} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -82,7 +92,11 @@ func (c *comparison) all() error {
 	return nil
 }
 
+// row measures a pair, if it is wanted.
 func (c *comparison) row(what, beside string, a, b measure) error {
+	if !c.only.MatchString(what) {
+		return nil
+	}
 	p, err := interleave(c.runs, a, b)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

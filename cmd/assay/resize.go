@@ -37,7 +37,8 @@ several names and images that another program has open are refused.
 
 qcow2 and qed can be resized besides raw. What is new of the disk is zeros. A
 smaller disk loses what was behind its end, and needs --shrink; qed cannot be
-made smaller.
+made smaller. A disk can be made as large as the tables of IMAGE can map, which
+its clusters decide; more is refused before anything is copied.
 
 Exit status: 0 resized, 1 rejected, 2 wrong usage or it could not be done.`,
 		Example: `  assay resize --size 20GiB disk.qcow2

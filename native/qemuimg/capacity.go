@@ -3,12 +3,14 @@ package qemuimg
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // A CapacityError says that a disk is larger than a target can hold, as it was
-// asked for. Nothing was started. It matches errors.ErrUnsupported.
+// asked for, or an image that is to be resized, as it was made. Nothing was
+// started. It matches errors.ErrUnsupported.
 type CapacityError struct {
-	Target string
+	Target string // the name of the format
 	Size   int64  // of the disk, in bytes
 	Limit  int64  // the most that the target holds, in bytes
 	Of     string // what of the format sets the limit
@@ -22,7 +24,7 @@ func (e *CapacityError) Error() string {
 // Hint says what to do about it.
 func (e *CapacityError) Hint() string {
 	if e.Target == TargetQcow2 {
-		return "set a larger cluster_size"
+		return "convert to qcow2 with a larger cluster_size"
 	}
 	return "choose another format: raw and qcow2 hold more"
 }
@@ -30,18 +32,20 @@ func (e *CapacityError) Hint() string {
 // Is reports whether target is errors.ErrUnsupported.
 func (e *CapacityError) Is(target error) bool { return target == errors.ErrUnsupported }
 
-func (t *target) checkSize(size int64, set settings) error {
-	if t.capacity == nil {
+// checkCapacity refuses a disk of size bytes for a format of this capacity, nil
+// where there is no limit.
+func checkCapacity(format string, size int64, capacity func(settings) (int64, string), set settings) error {
+	if capacity == nil {
 		return nil
 	}
-	if limit, of := t.capacity(set); size > limit {
-		return &CapacityError{Target: t.name, Size: size, Limit: limit, Of: of}
+	if limit, of := capacity(set); size > limit {
+		return &CapacityError{Target: format, Size: size, Limit: limit, Of: of}
 	}
 	return nil
 }
 
 // The capacities are those of the formats as qemu writes them;
-// TestCapacity compares them with what it refuses.
+// TestCapacity and TestResizeCapacity compare them with what it refuses.
 
 // vhdCapacity: block/vpc.c, VHD_MAX_SECTORS; that of Virtual PC and Hyper-V.
 func vhdCapacity(settings) (int64, string) {
@@ -82,4 +86,17 @@ func qcow2Capacity(set settings) (int64, string) {
 		return counted, fmt.Sprintf("a refcount table of 8 MiB, with clusters of %d bytes and refcounts of %d bits", cluster, bits)
 	}
 	return mapped, fmt.Sprintf("an L1 table of 32 MiB, with clusters of %d bytes", cluster)
+}
+
+// qedCapacity: docs/interop/qed_spec.txt, section Tables: each of the L1 table
+// and the L2 tables has table_size clusters, of entries of 8 bytes.
+func qedCapacity(made settings) (int64, string) {
+	const entry = 8
+	cluster, table := made.number("cluster_size", 64<<10), made.number("table_size", 4)
+	entries := table * cluster / entry
+	of := fmt.Sprintf("tables of %d clusters of %d bytes", table, cluster)
+	if mapped := entries * cluster; mapped <= math.MaxInt64/entries {
+		return mapped * entries, of
+	}
+	return math.MaxInt64, of
 }

@@ -176,7 +176,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	if err := o.passes(output); err != nil {
 		return nil, err
 	}
-	if err := to.checkSize(RawSize(facts.VirtualSize), o.Options); err != nil {
+	if err := checkCapacity(to.name, RawSize(facts.VirtualSize), to.capacity, o.Options); err != nil {
 		return nil, err
 	}
 	j := conversion{to: to, facts: facts, work: work, handOff: handOff, output: output, device: device, held: held}

@@ -11,10 +11,16 @@ import (
 	"github.com/assay-dev/assay/native/confine"
 )
 
-// resizable are the drivers that can change the size of a disk, and whether
-// they can make it smaller, as of qemu-img 7.2; it answers for any other "does
-// not support resize". A raw image needs no tool.
-var resizable = map[string]struct{ shrinks bool }{"qcow2": {true}, "qed": {false}}
+// resizable are the drivers that can change the size of a disk, whether they
+// can make it smaller, and how large it can become, as of qemu-img 7.2; it
+// answers for any other "does not support resize". A raw image needs no tool.
+var resizable = map[string]struct {
+	shrinks  bool
+	capacity func(made settings) (int64, string)
+}{
+	"qcow2": {true, qcow2Capacity},
+	"qed":   {false, qedCapacity},
+}
 
 // ResizeOptions says how an image is resized.
 type ResizeOptions struct {
@@ -23,6 +29,11 @@ type ResizeOptions struct {
 	// Shrink allows a smaller disk than before: what was behind its end is
 	// gone.
 	Shrink bool
+	// Made is how the image was made, in options of qemu-img for its format:
+	// those that bound its disk, which are cluster_size, extended_l2 and
+	// refcount_bits of a qcow2, and cluster_size and table_size of a QED. What
+	// is not there is taken for qemu-img's default.
+	Made map[string]string
 	// Limits are the process's; nil means QuickLimits.
 	Limits *Limits
 }
@@ -48,9 +59,10 @@ func (e *ShrinkError) Hint() string {
 }
 
 // CanResize fails unless an image can be given a disk of this size: with a
-// *ShrinkError if it would become smaller and may not, with an error that
-// matches errors.ErrUnsupported for a format of which the tool cannot change
-// the size. A raw image is none of these, as it needs no tool.
+// *ShrinkError if it would become smaller and may not, with a *CapacityError if
+// it would be larger than the image can hold, as it was made, with an error
+// that matches errors.ErrUnsupported for a format of which the tool cannot
+// change the size. A raw image is none of the last two, as it needs no tool.
 func CanResize(facts vetted.Facts, o ResizeOptions) error {
 	format, known := resizable[facts.Driver]
 	shrinks := o.Size < facts.VirtualSize
@@ -64,7 +76,7 @@ func CanResize(facts vetted.Facts, o ResizeOptions) error {
 	case shrinks && known && !format.shrinks:
 		return fmt.Errorf("%w: qemu-img cannot make %s smaller", errors.ErrUnsupported, facts.Format)
 	}
-	return nil
+	return checkCapacity(facts.Format, o.Size, format.capacity, o.Made)
 }
 
 // Resize has qemu-img change the size of the disk of an image in place: the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -114,14 +115,57 @@ func TestResizeFails(t *testing.T) {
 	noChildren(t)
 }
 
-// TestResizeTooLarge: an L1 table beyond the format's bound, and no limit of
-// ours was met.
-func TestResizeTooLarge(t *testing.T) {
+// TestResizeCapacity: what an image is said to hold, the real tool gives it, and
+// a sector more is refused by us, and by the tool where it is not told how the
+// image was made: then no limit of ours was met.
+func TestResizeCapacity(t *testing.T) {
 	tool := realTool(t)
-	path := newImage(t, "-f", "qcow2", "-o", "cluster_size=512")
-	_, err := tool.Resize(t.Context(), accepted(t, open(t, path, os.O_RDWR), "qcow2", diskSize), ResizeOptions{Size: 1 << 50})
-	if failed, ok := errors.AsType[*ToolError](err); !ok || failed.Limit != "" {
-		t.Errorf("a petabyte: %v", err)
+	for _, c := range some([]struct {
+		format string
+		made   settings
+		limit  int64
+		unsaid bool // that the default holds more
+		holds  bool // whether the tool is asked for the limit
+	}{
+		{"qcow2", settings{"cluster_size": "512"}, 128 << 30, true, false}, // it takes 10 s
+		{"qcow2", settings{"cluster_size": "4096", "refcount_bits": "1"}, 8 << 40, true, true},
+		{"qcow2", settings{"cluster_size": "16384", "extended_l2": "on"}, 64 << 40, true, true},
+		{"qcow2", settings{}, 2 << 50, false, true},
+		{"qed", settings{"cluster_size": "4096", "table_size": "2"}, 4 << 30, true, true},
+		{"qed", settings{}, 64 << 40, false, true},
+	}) {
+		args := []string{"-f", c.format}
+		for name, value := range c.made {
+			args = append(args, "-o", name+"="+value)
+		}
+		path := newImage(t, args...)
+		resize := func(size int64, made settings) error {
+			_, err := tool.Resize(t.Context(), accepted(t, open(t, path, os.O_RDWR), c.format, diskSize), ResizeOptions{Size: size, Made: made})
+			return err
+		}
+		err := resize(c.limit+sector, c.made)
+		tooLarge, ok := errors.AsType[*CapacityError](err)
+		if !ok || tooLarge.Limit != c.limit || tooLarge.Size != c.limit+sector || tooLarge.Target != c.format || tooLarge.Hint() == "" {
+			t.Errorf("%q and a sector more: %v", args, err)
+		}
+		if c.unsaid {
+			err := resize(c.limit+sector, nil)
+			if failed, ok := errors.AsType[*ToolError](err); !ok || failed.Limit != "" {
+				t.Errorf("%q, and the tool is asked: %v", args, err)
+			}
+		}
+		if !c.holds {
+			continue
+		}
+		if err := resize(c.limit, c.made); err != nil {
+			t.Errorf("%q at its limit: %v", args, err)
+		}
+	}
+	// Of clusters of 64 MiB and tables of 16 the disk's size is no int64.
+	if err := CanResize(vetted.Facts{Format: "qed", Driver: "qed", VirtualSize: diskSize}, ResizeOptions{
+		Size: math.MaxInt64 - math.MaxInt64%sector, Made: settings{"cluster_size": "67108864", "table_size": "16"},
+	}); err != nil {
+		t.Error(err)
 	}
 	noChildren(t)
 }

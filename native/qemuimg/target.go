@@ -202,7 +202,7 @@ func (o *ConvertOptions) CheckTarget(size int64) error {
 	if err != nil {
 		return err
 	}
-	return t.checkSize(size, o.Options)
+	return checkCapacity(t.name, size, t.capacity, o.Options)
 }
 
 // target returns what is asked for, checked, of a qemu-img of this version.

@@ -5,14 +5,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"os"
 	"runtime"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // A Key is what a host seals stamps with: 32 bytes at least, at random.
@@ -60,14 +56,19 @@ func (k Key) Check() error {
 // Seal fills in what a stamp says of the content of an open file, which is
 // read once from begin to end: its size and quick digest and, with a key, the
 // strong digest and the HMAC. Without a key (nil) the stamp is not sealed.
-// progress, if set, is told of bytes read, and of all.
-func (s *Stamp) Seal(ctx context.Context, f *os.File, key Key, progress func(done, total int64)) error {
+// Holes of the file count as the zeros that they are, and are not read. wait,
+// if set, is called from one goroutine before so many bytes are read, until it
+// fails. The position of f moves.
+//
+// A file that becomes longer or shorter meanwhile is an error.
+func (s *Stamp) Seal(ctx context.Context, f *os.File, key Key, wait func(ctx context.Context, n int64) error) error {
 	if key != nil {
 		if err := key.Check(); err != nil {
 			return fmt.Errorf("stamp: %w", err)
 		}
 	}
-	is, err := content(ctx, f, key != nil, progress)
+	d := digest{file: f, strong: key != nil, wait: wait}
+	is, err := d.sums(ctx)
 	if err != nil {
 		return fmt.Errorf("stamp: %w", err)
 	}
@@ -89,17 +90,18 @@ const (
 	MismatchSeal    Mismatch = "seal"    // the stamp is not sealed with the key
 )
 
-// Verify compares a stamp with the content of an open file, which is read once
-// from begin to end, and, with a key, with its seal. Without mismatches the
-// file is what was stamped; without a key (nil) this says nothing against
-// somebody who wrote the stamp too.
+// Verify compares a stamp with the content of an open file, which is read as by
+// Seal, and, with a key, with its seal. Without mismatches the file is what was
+// stamped; without a key (nil) this says nothing against somebody who wrote the
+// stamp too. progress, if set, is told of bytes of the file done, and of all.
 func (s *Stamp) Verify(ctx context.Context, f *os.File, key Key, progress func(done, total int64)) ([]Mismatch, error) {
 	if key != nil {
 		if err := key.Check(); err != nil {
 			return nil, fmt.Errorf("stamp: %w", err)
 		}
 	}
-	is, err := content(ctx, f, s.SHA256 != "", progress)
+	d := digest{file: f, strong: s.SHA256 != "", progress: progress}
+	is, err := d.sums(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("stamp: %w", err)
 	}
@@ -124,55 +126,4 @@ func (s *Stamp) mac(key Key) string {
 	fmt.Fprintf(h, "assay stamp %d\nreport %s\nprobes %s\npolicy %s\nsource_format %s\nformat %s\nvirtual_size %d\nsize %d\nxxh64 %s\nsha256 %s\n",
 		s.Version, s.Report, s.Probes, s.Policy, s.SourceFormat, s.Format, s.VirtualSize, s.Size, s.XXH64, s.SHA256)
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// sums are what the content of a file adds up to.
-type sums struct {
-	size          int64
-	xxh64, sha256 string // the latter only if asked for
-}
-
-// step is how much is read at a time, in bytes.
-const step = 1 << 20
-
-// content reads a regular file.
-func content(ctx context.Context, f *os.File, strong bool, progress func(done, total int64)) (sums, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return sums{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return sums{}, fmt.Errorf("%s is no regular file: %w", f.Name(), errors.ErrUnsupported)
-	}
-	quick, slow := xxhash.New(), sha256.New()
-	hashes := []hash.Hash{quick}
-	if strong {
-		hashes = append(hashes, slow)
-	}
-	buf := make([]byte, step)
-	var at int64
-	for {
-		if err := ctx.Err(); err != nil {
-			return sums{}, err
-		}
-		n, err := f.ReadAt(buf, at)
-		for _, h := range hashes {
-			h.Write(buf[:n])
-		}
-		at += int64(n)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return sums{}, err
-		}
-		if progress != nil {
-			progress(at, max(at, info.Size()))
-		}
-	}
-	is := sums{size: at, xxh64: fmt.Sprintf("%016x", quick.Sum64())}
-	if strong {
-		is.sha256 = hex.EncodeToString(slow.Sum(nil))
-	}
-	return is, nil
 }
