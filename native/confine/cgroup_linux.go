@@ -215,14 +215,14 @@ func (f groupFolder) members() []int {
 // that still has some is left to the next host.
 const removeGrace = time.Second
 
-// remove kills what is left in the group, and removes it.
+// remove removes the group, and before that kills what is left in it: most
+// often nothing, which shows by that it can be removed.
 func (g *cgroup) remove() {
-	g.kill()
 	end := time.Now().Add(removeGrace)
 	for _, f := range g.all() {
 		for errors.Is(unix.Rmdir(f.path), unix.EBUSY) && time.Now().Before(end) {
-			time.Sleep(time.Millisecond)
 			g.kill()
+			time.Sleep(time.Millisecond)
 		}
 		f.held.Close()
 	}

@@ -3,7 +3,9 @@ package confine
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -11,9 +13,9 @@ import (
 
 // The filter is assembled here rather than by a library: it is the rule that
 // matters most, and easily got wrong. Once a condition has failed, the
-// argument it looked at is in the register where the next rule expects the
-// number of the call; unless that is loaded again, an argument of the right
-// value is a way past the list (TestFilterArgumentIsNoNumber).
+// argument it looked at is in the register where the number of the call was;
+// compared with another number, an argument of the right value would be a way
+// past the list (TestFilterArgumentIsNoNumber).
 
 // A rule allows a system call, if all conditions hold; where they do not, the
 // call fails with refusal.
@@ -58,40 +60,64 @@ const (
 	dataArgs   = 16
 )
 
-// assemble returns the classic BPF program of the rules: a list of
-// comparisons, each of which is complete in itself and leaves nothing behind
-// for the next. Several rules for one number are alternatives.
+// assemble returns the classic BPF program of the rules. It looks for the
+// number by halves: when a filter is installed, the kernel runs it for every
+// call there is, and later for each call that depends on an argument. Several
+// rules for one number are alternatives, tried in their order.
 func assemble(auditArch uint32, rules []rule) []unix.SockFilter {
+	byNumber := map[uintptr][]rule{}
+	for _, r := range rules {
+		byNumber[r.number] = append(byNumber[r.number], r)
+	}
 	var p program
 	p.load(dataArch)
 	p.unless(auditArch, 1)
 	p.refuse(unknownCall)
 	p.load(dataNumber)
-	for i, r := range rules {
-		var body program
-		for j, c := range r.when {
-			// Skip what is left of the conditions, and the verdict.
-			left := 1 + 6*(len(r.when)-1-j)
-			body.test(dataArgs+8*uint32(c.arg)+highHalf, uint32(c.mask>>32), uint32(c.value>>32), left+3)
-			body.test(dataArgs+8*uint32(c.arg)+lowHalf, uint32(c.mask), uint32(c.value), left)
-		}
-		body.allow()
-		if len(r.when) > 0 {
-			if i+1 < len(rules) && rules[i+1].number == r.number {
-				body.load(dataNumber)
-			} else {
-				body.refuse(r.refusal)
-			}
-		}
-		p.skipUnless(uint32(r.number), len(body))
+	return append(p, search(slices.Sorted(maps.Keys(byNumber)), byNumber)...)
+}
+
+// search returns the program that finds the number in the accumulator among
+// these, which are in order, and applies its rules.
+func search(numbers []uintptr, rules map[uintptr][]rule) program {
+	const few = 3
+	var p program
+	if len(numbers) > few {
+		middle := len(numbers) / 2
+		below := search(numbers[:middle], rules)
+		p.unlessBelow(uint32(numbers[middle]), len(below))
+		return append(append(p, below...), search(numbers[middle:], rules)...)
+	}
+	for _, number := range numbers {
+		body := alternatives(rules[number])
+		p.skipUnless(uint32(number), len(body))
 		p = append(p, body...)
 	}
 	p.refuse(unknownCall)
 	return p
 }
 
+// alternatives returns the program of the rules for one number: comparisons,
+// each of which is complete in itself and leaves nothing behind for the next.
+func alternatives(rules []rule) program {
+	var p program
+	for _, r := range rules {
+		for i, c := range r.when {
+			// Skip what is left of the conditions, and the verdict.
+			left := 1 + 6*(len(r.when)-1-i)
+			p.test(dataArgs+8*uint32(c.arg)+highHalf, uint32(c.mask>>32), uint32(c.value>>32), left+3)
+			p.test(dataArgs+8*uint32(c.arg)+lowHalf, uint32(c.mask), uint32(c.value), left)
+		}
+		p.allow()
+	}
+	if last := rules[len(rules)-1]; len(last.when) > 0 {
+		p.refuse(last.refusal)
+	}
+	return p
+}
+
 // program is a filter being written. The accumulator holds the call's number
-// wherever a rule begins.
+// wherever the rules of one begin.
 type program []unix.SockFilter
 
 func (p *program) add(code uint16, k uint32, jt, jf int) {
@@ -107,6 +133,13 @@ func (p *program) unless(k uint32, n int) { p.add(unix.BPF_JMP|unix.BPF_JEQ|unix
 // skipUnless skips n instructions unless the accumulator equals k.
 func (p *program) skipUnless(k uint32, n int) {
 	p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, 0, n)
+}
+
+// unlessBelow skips n instructions unless the accumulator is less than k: with
+// a jump of its own, for which there may be more than a comparison can skip.
+func (p *program) unlessBelow(k uint32, n int) {
+	p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, k, 0, 1)
+	p.add(unix.BPF_JMP|unix.BPF_JA, uint32(n), 0, 0)
 }
 
 // test skips n instructions unless the masked word at offset equals value.

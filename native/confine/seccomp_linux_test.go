@@ -4,6 +4,7 @@ package confine
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,14 @@ func verdict(t *testing.T, filter []unix.SockFilter, arch uint32, number uint32,
 			} else {
 				pc += int(in.Jf)
 			}
+		case unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K:
+			if acc >= in.K {
+				pc += int(in.Jt)
+			} else {
+				pc += int(in.Jf)
+			}
+		case unix.BPF_JMP | unix.BPF_JA:
+			pc += int(in.K)
 		case unix.BPF_RET | unix.BPF_K:
 			return in.K
 		default:
@@ -141,6 +150,30 @@ func TestFilterArgumentIsNoNumber(t *testing.T) {
 			if got != want {
 				t.Fatalf("call %d with arguments %d: %#x, want %#x", r.number, number, got, want)
 			}
+		}
+	}
+}
+
+// TestFilterFindsEveryNumber: what is allowed without conditions is, whatever
+// its arguments, and what is not on the list is unknown.
+func TestFilterFindsEveryNumber(t *testing.T) {
+	l := launching{first: true, otherUser: true, sockets: []uint32{3}}
+	full := filter(l)
+	free, known := map[uintptr]bool{}, map[uintptr]bool{}
+	for _, number := range slices.Concat(anyProcess, anyProcessHere) {
+		free[number], known[number] = true, true
+	}
+	for _, r := range conditional(l) {
+		known[r.number] = true
+		free[r.number] = free[r.number] || len(r.when) == 0
+	}
+	for number := range uintptr(1024) {
+		got := verdict(t, full, auditArch, uint32(number), 1, 1, 1, 1, 1, 1)
+		switch {
+		case free[number] && got != allowed:
+			t.Errorf("call %d: %#x, is allowed", number, got)
+		case !known[number] && got != refused(unknownCall):
+			t.Errorf("call %d: %#x, is not on the list", number, got)
 		}
 	}
 }

@@ -3,6 +3,10 @@
 use crate::bytes::Bytes;
 use crate::host;
 
+/// What [`Image::bytes`] reads at a time, in bytes, of a cache that holds as
+/// much: a block of what the host keeps.
+pub const FETCHED: usize = 4096;
+
 /// The memory a probe reads into. None of it is cleared between uses.
 pub struct Buffers<'m> {
     /// The first bytes of the file, as many as are there.
@@ -66,15 +70,17 @@ impl<'m> Image<'m> {
 
     /// The `len` bytes at an offset, from the window, the cache, or the file;
     /// `None` when they are not all there or `len` is larger than the cache. A
-    /// read fetches a whole cache from `offset` on, so that walking a table
-    /// forward reads it in large pieces.
+    /// read fetches [`FETCHED`] bytes from `offset` on, or as many as the cache
+    /// holds, so that walking a table forward reads it in large pieces; more
+    /// only if `len` is.
     pub fn bytes(&mut self, offset: u64, len: usize) -> Option<&[u8]> {
         let end = offset.checked_add(len as u64)?;
         if end <= self.buffers.window.len() as u64 {
             return self.buffers.window.get(offset as usize..end as usize);
         }
         if offset < self.cached_at || end - self.cached_at > self.cached_len as u64 {
-            self.cached_len = read(offset, self.buffers.cache);
+            let fetched = len.max(FETCHED).min(self.buffers.cache.len());
+            self.cached_len = read(offset, self.buffers.cache.get_mut(..fetched).unwrap_or_default());
             self.cached_at = offset;
         }
         let at = (offset - self.cached_at) as usize;

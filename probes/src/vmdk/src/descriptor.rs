@@ -12,7 +12,7 @@ pub const MAX_TEXT: u64 = 64 << 10;
 /// budget of a header run allows.
 pub const MAX_LINES: u32 = 4096;
 /// Text read at a time, in bytes.
-pub const PIECE: u64 = 4096;
+pub const PIECE: u64 = 16 << 10;
 /// Parents and side files reported by name.
 const MAX_NAMED: u32 = 16;
 /// Content id of no parent.

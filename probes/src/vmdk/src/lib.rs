@@ -31,7 +31,7 @@ use assay_probe::{Image, Outcome, Report};
 assay_probe::probe! {
     manifest: "../manifest.json",
     window: 1024,
-    cache: 4096,
+    cache: 16384,
     chunk: 16,
     run: crate::run,
 }
