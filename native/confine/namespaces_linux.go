@@ -26,12 +26,12 @@ const (
 	byClone
 )
 
-// The namespaces of each separation, but for the network, which a thread gets
-// otherwise (newNetwork). A mount namespace is of use only to who may mount.
+// The namespaces of each separation. A mount namespace is of use only to who
+// may mount.
 const (
-	isolated    = unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+	isolated    = unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWUTS
 	threadSpace = isolated | unix.CLONE_NEWNS
-	cloneSpace  = isolated | unix.CLONE_NEWNET | unix.CLONE_NEWUSER
+	cloneSpace  = isolated | unix.CLONE_NEWUSER
 )
 
 // String names the namespaces of a separation.
@@ -57,7 +57,7 @@ func probeNamespaces() (separation, error) {
 	switch {
 	case hasCapability(unix.CAP_SYS_ADMIN):
 		how = byThread
-		onOwnThread(func() { err = enterNamespaces(needs{}, newNetwork) })
+		onOwnThread(func() { err = enterNamespaces(needs{}) })
 	case os.Geteuid() == 0:
 		// It would have to become another user, which no user namespace maps.
 		return together, errNotAdmin
@@ -85,34 +85,18 @@ func tryClone() error {
 	return err
 }
 
-// newNetwork returns a network namespace that nothing is in, to be closed. To
-// make it takes as long as all other namespaces and the view, and can be done
-// meanwhile.
-func newNetwork() (fd int, err error) {
-	onOwnThread(func() {
-		if err = os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET)); err == nil {
-			fd, err = unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		}
-	})
-	return fd, err
-}
-
 // enterNamespaces moves the calling thread, which is never to run anything
 // else again, into namespaces of its own, where it sees no files but those
 // needed. The process it starts is the first of its pid namespace, so that
 // all it leaves behind ends with it.
-func enterNamespaces(n needs, network func() (int, error)) error {
+func enterNamespaces(n needs) error {
 	if err := unix.Unshare(threadSpace); err != nil {
 		return os.NewSyscallError("unshare", err)
 	}
 	if err := n.enterView(); err != nil {
 		return fmt.Errorf("a root of its own: %w", err)
 	}
-	fd, err := network()
-	if err != nil {
-		return fmt.Errorf("a network of its own: %w", err)
-	}
-	return os.NewSyscallError("setns", unix.Setns(fd, unix.CLONE_NEWNET))
+	return nil
 }
 
 // namespacesStatus tells whether a process can be given namespaces here.

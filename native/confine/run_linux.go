@@ -71,7 +71,7 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 	defer func() { err = errors.Join(err, l.id.takeBack()) }()
 
 	began := time.Now()
-	p := &process{spec: s, began: began, ended: make(chan struct{})}
+	p := &process{spec: s, group: l.group, began: began, ended: make(chan struct{})}
 	started := make(chan error)
 	go onOwnThread(func() {
 		pid, err := l.start()
@@ -86,9 +86,6 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
-	if l.group != nil {
-		p.group, _ = l.group() // which the process is in
-	}
 	if s.Counter != nil {
 		s.Counter.follow(p.pid)
 	}
@@ -97,7 +94,7 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 		s.Counter.stop()
 	}
 	result, err := p.collect(stopped)
-	if err == nil && result.Limit == "" && result.Signal == unix.SIGKILL && p.group != nil && p.group.outOfMemory() {
+	if err == nil && result.Limit == "" && result.Signal == unix.SIGKILL && l.group != nil && l.group.outOfMemory() {
 		result.Limit = LimitMemory
 	}
 	if l.id.alone() && l.apart == together {
@@ -107,7 +104,7 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 		return nil, errors.Join(stopErr, err)
 	}
 	result.Layers = l.layers
-	result.RatesHeld = p.group != nil && p.group.held
+	result.RatesHeld = l.group != nil && l.group.held
 	return result, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"sync"
 	"syscall"
 
 	"github.com/assay-dev/assay/internal/openfile"
@@ -22,14 +21,13 @@ type launch struct {
 	needs   needs
 	apart   separation
 	id      *identity
-	group   func() (*cgroup, error) // waits for it; nil without control groups
-	network func() (int, error)     // waits for it; nil unless apart is byThread
-	ruleset *ruleset                // nil without Landlock
-	filter  []unix.SockFilter       // nil without seccomp
-	fds     []int                   // of the process, in order
-	opened  []int                   // of those, the ones to close
-	table   []uintptr               // of descriptors, for the start
-	handle  pidfd                   // of the process, once it is started
+	group   *cgroup           // nil without control groups
+	ruleset *ruleset          // nil without Landlock
+	filter  []unix.SockFilter // nil without seccomp
+	fds     []int             // of the process, in order
+	opened  []int             // of those, the ones to close
+	table   []uintptr         // of descriptors, for the start
+	handle  pidfd             // of the process, once it is started
 }
 
 // newLaunch makes a process ready. It must be closed.
@@ -50,10 +48,9 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 		return nil, err
 	}
 	if l.has(LayerCgroup) {
-		l.group = inBackground(func() (*cgroup, error) { return newCgroup(s.Limits, s.Rates) })
-	}
-	if l.apart == byThread {
-		l.network = inBackground(newNetwork)
+		if l.group, err = newCgroup(s.Limits, s.Rates); err != nil {
+			return nil, fmt.Errorf("cgroup: %w", err)
+		}
 	}
 	if l.has(LayerLandlock) || l.apart == byThread {
 		if l.needs, err = needsOf(l.program); err != nil {
@@ -104,15 +101,6 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 		})
 	}
 	return l, nil
-}
-
-// inBackground calls a function while the caller goes on, and returns one that
-// waits for what it returns. Most of the time that a start takes, the kernel
-// makes things that need nothing of each other (BenchmarkRun).
-func inBackground[T any](f func() (T, error)) (wait func() (T, error)) {
-	wait = sync.OnceValues(f)
-	go wait()
-	return wait
 }
 
 // separate decides how the process gets namespaces, if it is to. In a user
@@ -178,14 +166,7 @@ func (l *launch) allowFiles() (err error) {
 
 func (l *launch) close() {
 	if l.group != nil {
-		if group, err := l.group(); err == nil {
-			group.remove()
-		}
-	}
-	if l.network != nil {
-		if fd, err := l.network(); err == nil {
-			unix.Close(fd)
-		}
+		l.group.remove()
 	}
 	if l.id != nil {
 		l.id.release()
@@ -203,7 +184,7 @@ func (l *launch) close() {
 // it.
 func (l *launch) enter() error {
 	if l.apart == byThread {
-		if err := enterNamespaces(l.needs, l.network); err != nil {
+		if err := enterNamespaces(l.needs); err != nil {
 			return fmt.Errorf("namespaces: %w", err)
 		}
 	}
@@ -291,11 +272,7 @@ func (l *launch) start() (pid int, err error) {
 // bound puts on the stopped process what is put on it from the outside.
 func (l *launch) bound(pid int) error {
 	if l.group != nil {
-		group, err := l.group()
-		if err == nil {
-			err = group.place(pid)
-		}
-		if err != nil {
+		if err := l.group.place(pid); err != nil {
 			return fmt.Errorf("cgroup: %w", err)
 		}
 	}
