@@ -91,6 +91,7 @@ func (c *comparison) afresh(path string, m measure) measure {
 		if _, err := c.output("sync"); err != nil {
 			return 0, err
 		}
+		takeMemory()
 		return m()
 	}
 }

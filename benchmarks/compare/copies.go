@@ -47,6 +47,7 @@ func (c *comparison) copies() error {
 // clock has stopped.
 func (c *comparison) anew(path string, m measure) measure {
 	return func() (took time.Duration, err error) {
+		takeMemory()
 		took, err = m()
 		if err == nil {
 			err = os.Remove(path)

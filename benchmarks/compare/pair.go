@@ -27,21 +27,29 @@ type pair struct {
 }
 
 // interleave measures a and b in turn, after one run of each that does not
-// count: a machine that slows down does so for both.
+// count: a machine that slows down does so for both. Each is first as often as
+// the other, as one may find what the other has left.
 func interleave(runs int, a, b measure) (pair, error) {
 	var as, bs []time.Duration
 	var ratios []float64
 	for i := range runs + 1 {
-		x, err := a()
+		first, second := a, b
+		if i%2 == 1 {
+			first, second = b, a
+		}
+		x, err := first()
 		if err != nil {
 			return pair{}, err
 		}
-		y, err := b()
+		y, err := second()
 		if err != nil {
 			return pair{}, err
 		}
 		if i == 0 {
 			continue
+		}
+		if i%2 == 1 {
+			x, y = y, x
 		}
 		as, bs, ratios = append(as, x), append(bs, y), append(ratios, float64(x)/float64(y))
 	}
