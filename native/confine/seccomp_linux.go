@@ -90,7 +90,7 @@ func search(numbers []uintptr, rules map[uintptr][]rule) program {
 	}
 	for _, number := range numbers {
 		body := alternatives(rules[number])
-		p.skipUnless(uint32(number), len(body))
+		p.unlessEqual(uint32(number), len(body))
 		p = append(p, body...)
 	}
 	p.refuse(unknownCall)
@@ -130,17 +130,26 @@ func (p *program) load(offset uint32) { p.add(unix.BPF_LD|unix.BPF_W|unix.BPF_AB
 // unless skips n instructions when the accumulator equals k.
 func (p *program) unless(k uint32, n int) { p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, n, 0) }
 
-// skipUnless skips n instructions unless the accumulator equals k.
+// skipUnless skips n instructions, 255 at most, unless the accumulator equals k.
 func (p *program) skipUnless(k uint32, n int) {
 	p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, 0, n)
 }
 
-// unlessBelow skips n instructions unless the accumulator is less than k: with
-// a jump of its own, for which there may be more than a comparison can skip.
+// unlessBelow skips n instructions unless the accumulator is less than k.
 func (p *program) unlessBelow(k uint32, n int) {
 	p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, k, 0, 1)
-	p.add(unix.BPF_JMP|unix.BPF_JA, uint32(n), 0, 0)
+	p.jump(n)
 }
+
+// unlessEqual skips n instructions unless the accumulator equals k.
+func (p *program) unlessEqual(k uint32, n int) {
+	p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, 1, 0)
+	p.jump(n)
+}
+
+// jump skips n instructions, of which there may be more than the 255 that a
+// comparison can skip.
+func (p *program) jump(n int) { p.add(unix.BPF_JMP|unix.BPF_JA, uint32(n), 0, 0) }
 
 // test skips n instructions unless the masked word at offset equals value.
 // It is three instructions long.

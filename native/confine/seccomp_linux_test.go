@@ -178,6 +178,31 @@ func TestFilterFindsEveryNumber(t *testing.T) {
 	}
 }
 
+// TestFilterManyAlternatives: the rules of one number can be longer than what a
+// comparison can skip.
+func TestFilterManyAlternatives(t *testing.T) {
+	const first, last = 3, 66
+	var sockets []uint32
+	for fd := uint32(first); fd <= last; fd++ {
+		sockets = append(sockets, fd)
+	}
+	full := filter(launching{sockets: sockets})
+	for fd := range uint64(last + 2) {
+		want := uint32(allowed)
+		if fd < first || fd > last {
+			want = refused(unix.EPERM)
+		}
+		for _, number := range onSockets {
+			if got := verdict(t, full, auditArch, uint32(number), fd); got != want {
+				t.Errorf("call %d on descriptor %d: %#x, want %#x", number, fd, got, want)
+			}
+		}
+	}
+	if got := verdict(t, full, auditArch, unix.SYS_SECCOMP); got != refused(unknownCall) {
+		t.Errorf("an unknown call: %#x", got)
+	}
+}
+
 // TestFilterConditions: both halves of an argument count, and all conditions
 // of a rule.
 func TestFilterConditions(t *testing.T) {
