@@ -45,7 +45,8 @@ type copier struct {
 	settled int64 // bytes of the disk that are done
 	begun   int64 // up to where the system was told to write them to disk
 	written int64 // bytes that were written
-	err     error // the first
+	err     error // of all, the one that is first in the disk
+	failed  int64 // where that is; -1 where it is of no place
 }
 
 // A part is what a worker does at a time: all of one kind.
@@ -54,7 +55,8 @@ type part struct {
 	kind     kind
 }
 
-// run copies with a number of workers, and returns the first error of any.
+// run copies with a number of workers. Of their errors it returns the one that
+// is first in the disk: which worker is told first is a matter of chance.
 func (c *copier) run(ctx context.Context, workers int) error {
 	var group sync.WaitGroup
 	for range workers {
@@ -84,13 +86,15 @@ func (c *copier) claim(ctx context.Context) (p part, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err == nil && ctx.Err() != nil {
-		c.err = context.Cause(ctx)
+		c.fail(-1, context.Cause(ctx))
 	}
 	if c.err != nil || c.next >= c.size {
 		return p, false
 	}
 	if c.next >= c.end {
-		if c.end, c.kind, c.err = c.extent(c.next); c.err != nil {
+		var err error
+		if c.end, c.kind, err = c.extent(c.next); err != nil {
+			c.fail(c.next, err)
 			return p, false
 		}
 	}
@@ -103,6 +107,14 @@ func (c *copier) claim(ctx context.Context) (p part, ok bool) {
 	}
 	c.next = p.end
 	return p, true
+}
+
+// fail takes note of an error at an offset, which ends the copy. The lock is
+// held.
+func (c *copier) fail(at int64, err error) {
+	if c.err == nil || at < c.failed {
+		c.err, c.failed = err, at
+	}
 }
 
 // extent is that of the input; the last sector of the disk is filled up with
@@ -120,8 +132,8 @@ func (c *copier) settle(p part, written int64, err error) (from, to int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.written += written
-	if c.err == nil {
-		c.err = err
+	if err != nil {
+		c.fail(p.off, err)
 	}
 	if c.err != nil {
 		return 0, 0
