@@ -76,8 +76,8 @@ const (
 // The errors that a caller can tell apart are those of Convert, *OutputError
 // also for a size that the policy rejects, *qemuimg.CapacityError for one that
 // is more than the image can hold, before anything is copied, and
-// *qemuimg.ShrinkError. qcow2 and
-// qed can be resized, the latter only to a larger disk.
+// *qemuimg.ShrinkError. qcow2 and qed can be resized, the latter only to a
+// larger disk.
 func (e *Engine) Resize(ctx context.Context, image *Image, path string, o ResizeOptions) (*ResizeResult, error) {
 	start := time.Now()
 	result, err := e.resize(ctx, image, path, o)

@@ -1,10 +1,10 @@
 package blockcopy
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"os"
+
+	"github.com/assay-dev/assay/internal/openfile"
 )
 
 // A pinner is ranges of a source that are read as they once were (vetted.Job).
@@ -60,7 +60,11 @@ func (in *input) extent(off int64) (end int64, k kind, err error) {
 	case in.file == nil:
 		return end, data, nil
 	}
-	return fileExtent(in.file, off, end, in.size)
+	end, isHole, err := openfile.Extent(in.file, off, end, in.size)
+	if isHole {
+		return end, hole, err
+	}
+	return end, data, err
 }
 
 // read fills p with what is at off, in one extent.
@@ -69,12 +73,5 @@ func (in *input) read(p []byte, off int64, k kind) error {
 	if k == pinned {
 		from = in.pinned
 	}
-	n, err := from.ReadAt(p, off)
-	if n == len(p) {
-		return nil // io.EOF, as it may say of the last bytes
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return fmt.Errorf("%d of %d bytes at offset %d: %w", n, len(p), off, err)
+	return openfile.ReadFull(from, p, off)
 }

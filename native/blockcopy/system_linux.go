@@ -16,16 +16,6 @@ func openSource(file *os.File, live bool) (*os.File, error) {
 	return qemuimg.OpenSource(file, live)
 }
 
-// fileExtent returns where the extent of a file at off ends, end at the
-// latest, and what it is. size is what the file must have.
-func fileExtent(file *os.File, off, end, size int64) (int64, kind, error) {
-	next, isHole, err := openfile.Extent(file, off, end, size)
-	if isHole {
-		return next, hole, err
-	}
-	return next, data, err
-}
-
 // share has a file share all data of another (ioctl_ficlone(2)).
 func share(to, from *os.File) error {
 	return openfile.Control(to, func(dst int) error {

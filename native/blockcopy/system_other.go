@@ -13,8 +13,6 @@ import (
 
 func openSource(*os.File, bool) (*os.File, error) { return nil, nil }
 
-func fileExtent(_ *os.File, _, end, _ int64) (int64, kind, error) { return end, data, nil }
-
 func share(_, _ *os.File) error { return errors.ErrUnsupported }
 
 func openDirect(*os.File) *os.File { return nil }

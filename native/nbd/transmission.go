@@ -2,11 +2,11 @@ package nbd
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
 	"runtime"
 	"time"
+
+	"github.com/assay-dev/assay/internal/openfile"
 )
 
 // The numbers of the transmission phase (doc/proto.md, "Transmission" and
@@ -280,15 +280,8 @@ func (w *worker) sendRead(r request, from io.ReaderAt, off, stop int64) (int64, 
 	}
 	stop = min(stop, off+bufferSize)
 	data := w.buffer[headerRoom:][:stop-off]
-	n, err := from.ReadAt(data, off)
-	if errors.Is(err, io.EOF) {
-		err = nil // as it may say of the last bytes
-	}
-	if err == nil && n < len(data) {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return 0, &SourceError{fmt.Errorf("%d of %d bytes at offset %d: %w", n, len(data), off, err)}
+	if err := openfile.ReadFull(from, data, off); err != nil {
+		return 0, &SourceError{err}
 	}
 	header := w.header(r, off, stop)
 	start := headerRoom - len(header)

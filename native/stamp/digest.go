@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"os"
 
 	"github.com/assay-dev/assay/internal/openfile"
@@ -143,12 +142,5 @@ func (d *digest) readPiece(ctx context.Context, free <-chan []byte, at, n int64)
 		}
 	}
 	buf = buf[:n]
-	got, err := d.file.ReadAt(buf, at)
-	if got == len(buf) {
-		return buf, nil // io.EOF, as it may say of the last bytes
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return nil, fmt.Errorf("%d of %d bytes at offset %d: %w", got, n, at, err)
+	return buf, openfile.ReadFull(d.file, buf, at)
 }

@@ -193,8 +193,8 @@ fn skip_plain(text: &[u8], mut at: usize) -> usize {
 }
 
 /// How many bytes there are before the first that is not a space, tab or line
-/// end. Eight at a time, for text that is mostly that,
-/// and mostly the same.
+/// end. Eight at a time, for text that is mostly that, and mostly the
+/// same.
 #[inline(never)]
 pub fn blank(text: &[u8]) -> usize {
     let is = |x: u64, byte: u8| {
