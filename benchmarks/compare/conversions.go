@@ -21,10 +21,6 @@ func (c *comparison) conversions() error {
 	if !c.has("qemu-img") {
 		return nil
 	}
-	raw, err := c.disk()
-	if err != nil {
-		return err
-	}
 	for _, t := range []conversion{
 		{from: "qcow2", to: "raw"},
 		{from: "vmdk", to: "raw"},
@@ -40,7 +36,7 @@ func (c *comparison) conversions() error {
 		{from: "raw", to: "qcow2", compress: "zlib"},
 		{from: "raw", to: "vmdk", subformat: "streamOptimized"},
 	} {
-		if !c.only.MatchString(t.String()) {
+		if !c.wants(t.String()) {
 			continue
 		}
 		known, err := c.reads(t.from)
@@ -50,6 +46,10 @@ func (c *comparison) conversions() error {
 		if !known {
 			fmt.Fprintf(&c.table, "| (not measured: no probe for %s) | | | |\n", t.from)
 			continue
+		}
+		raw, err := c.disk()
+		if err != nil {
+			return err
 		}
 		source := raw
 		if t.from != "raw" {
@@ -73,12 +73,17 @@ func (c *comparison) conversion(source string, t conversion) error {
 	ours, theirs := append(t.ours(), source, output), append(theirs, source, output)
 	return c.row(t.String(), "`qemu-img "+said+"`, synced",
 		c.afresh(output, c.program(c.assay, ours...)),
-		c.afresh(output, timed(func() error {
-			if _, err := c.output("qemu-img", theirs...); err != nil {
-				return err
-			}
-			return syncFile(output)
-		})))
+		c.afresh(output, timed(c.synced(output, "qemu-img", theirs...))))
+}
+
+// synced runs a program that writes a file, and syncs that to disk.
+func (c *comparison) synced(path, name string, args ...string) func() error {
+	return func() error {
+		if _, err := c.output(name, args...); err != nil {
+			return err
+		}
+		return syncFile(path)
+	}
 }
 
 // afresh is a measure of making a file that is not there, with nothing else

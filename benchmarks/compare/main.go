@@ -3,7 +3,7 @@
 //
 //	go run ./benchmarks/compare [-runs N] [-only REGEXP] [-native PROGRAM] [-out FILE]
 //
-// With -only, no inspections, and of the rest the rows whose name matches.
+// With -only, the rows whose name matches; the inspections are of one name.
 // Absolute times are those of the machine; the ratios are what to look at.
 // Medians; in brackets the quartiles of the ratio.
 package main
@@ -75,7 +75,7 @@ func (c *comparison) all() error {
 	}
 	fmt.Fprintf(&c.table, "# Assay beside the alternatives\n\nMade by `make bench` with %s on %s/%s, %d processors; %d runs of each pair in turn.\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), c.runs)
-	if c.only.MatchString("inspections") {
+	if c.wants("inspections") {
 		if err := c.inspections(); err != nil {
 			return err
 		}
@@ -92,9 +92,12 @@ func (c *comparison) all() error {
 	return nil
 }
 
+// wants tells whether a row is to be measured.
+func (c *comparison) wants(what string) bool { return c.only.MatchString(what) }
+
 // row measures a pair, if it is wanted.
 func (c *comparison) row(what, beside string, a, b measure) error {
-	if !c.only.MatchString(what) {
+	if !c.wants(what) {
 		return nil
 	}
 	p, err := interleave(c.runs, a, b)
