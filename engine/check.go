@@ -41,7 +41,7 @@ type CheckResult struct {
 	Tool           Tool      `json:"tool"`
 	Layers         []string  `json:"layers"`      // of confinement, that were active
 	SourceMode     string    `json:"source_mode"` // SourcePinned
-	HandOff        string    `json:"hand_off"`    // HandOffNBD or HandOffDescriptor
+	HandOff        string    `json:"hand_off"`    // HandOffLease, HandOffNBD or HandOffDescriptor
 	Inspected      Inspected `json:"inspected"`   // when it was vetted
 	// RateLimit tells of the rate that was held; absent when there was none.
 	RateLimit *RateLimit `json:"rate_limit,omitempty"`

@@ -37,7 +37,7 @@ type CompareResult struct {
 	Tool           Tool     `json:"tool"`
 	Layers         []string `json:"layers"`      // of confinement, that were active
 	SourceMode     string   `json:"source_mode"` // SourcePinned
-	HandOff        string   `json:"hand_off"`    // HandOffNBD or HandOffDescriptor
+	HandOff        string   `json:"hand_off"`    // HandOffLease, HandOffNBD or HandOffDescriptor
 	// RateLimit tells of the rate that was held; absent when there was none.
 	RateLimit *RateLimit `json:"rate_limit,omitempty"`
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/assay-dev/assay/internal/vetted"
@@ -53,10 +54,12 @@ type ConvertOptions struct {
 	// confinement that is not optional; ConvertResult.Layers says which were
 	// there.
 	BestEffort bool
-	// HandOff is how the tool gets the source: HandOffNBD, HandOffDescriptor,
-	// or empty for the first of these that the tool can do, and for no tool
-	// where none is needed: the engine copies raw to raw itself. One that the
-	// tool cannot do fails with ErrNotSupported.
+	// HandOff is how the tool gets the source: HandOffLease, HandOffNBD,
+	// HandOffDescriptor, or empty for the first of these that can be, and for no
+	// tool where none is needed: the engine copies raw to raw itself. One that
+	// cannot be fails with ErrNotSupported, and HandOffLease with a *lease.Error
+	// also when another program opens the source for writing meanwhile. Empty,
+	// the work begins again then, with the next.
 	HandOff string
 	// Live takes a raw source as it is while other programs may write to it:
 	// locks are not looked at, and the output is of no one moment. For any
@@ -69,7 +72,7 @@ type ConvertOptions struct {
 	// an engine; both hold. Zero bounds nothing.
 	RateLimit int64
 	// Progress, if set, is told of bytes of the disk done, and of all, from
-	// one goroutine at a time.
+	// one goroutine at a time. Where the work begins again, so do they.
 	Progress func(done, total int64)
 	// Stamp gives the output a stamp (package native/stamp), which takes a
 	// second look at all of it. StampKey, if not nil, seals the stamp.
@@ -97,7 +100,7 @@ type ConvertResult struct {
 	// SourceMode is "pinned": the tool saw what was vetted, and the source did
 	// not change meanwhile; or "live", see ConvertOptions.
 	SourceMode string `json:"source_mode"`
-	// HandOff is how the tool was given the source: HandOffNBD,
+	// HandOff is how the tool was given the source: HandOffLease, HandOffNBD,
 	// HandOffDescriptor, or HandOffNone where there was no tool.
 	HandOff   string    `json:"hand_off"`
 	Inspected Inspected `json:"inspected"` // of the source, when it was vetted
@@ -109,6 +112,11 @@ type ConvertResult struct {
 
 // The ways in which a tool gets a source.
 const (
+	// HandOffLease hands over the open file, which nobody can write to
+	// meanwhile: who wants to is kept waiting until the tool has been ended. It
+	// is for regular files on a local file system that users other than their
+	// owner may read, and that nobody has open for writing.
+	HandOffLease = qemuimg.HandOffLease
 	// HandOffNBD serves it: the tool opens no image, and reads what was
 	// inspected as it was inspected.
 	HandOffNBD = qemuimg.HandOffNBD
@@ -391,15 +399,15 @@ func (i *Image) fileInfo() os.FileInfo {
 // itself; or, where that takes a file and the source is none, a copy whose
 // inspected bytes are those that were vetted.
 func (i *Image) handedBy(ctx context.Context, tool *qemuimg.Tool, wanted string) (*vetted.Image, func(), error) {
-	how, err := tool.HandOff(wanted)
+	ways, err := tool.HandOffs(wanted)
 	if err != nil {
 		return nil, nil, err
 	}
-	if how != HandOffDescriptor || i.source.file != nil {
+	if i.source.file != nil || !slices.Contains(ways, HandOffDescriptor) {
 		return i.vetted, func() {}, nil
 	}
 	if i.source.outer != nil {
-		return nil, nil, fmt.Errorf("hand-off %s: %w: what is inside of %s is copied to no file", how, ErrNotSupported, i.source.outer.report.Source)
+		return nil, nil, fmt.Errorf("hand-off %s: %w: what is inside of %s is copied to no file", HandOffDescriptor, ErrNotSupported, i.source.outer.report.Source)
 	}
 	spool, err := i.engine.newSpool()
 	if err != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/assay-dev/assay/native/qemuimg"
@@ -63,9 +64,9 @@ func canHold(job *throttle.Job, tool *qemuimg.Tool, wanted string) error {
 	if job == nil {
 		return nil
 	}
-	how, err := tool.HandOff(wanted)
-	if err == nil && how != HandOffNBD {
-		err = &qemuimg.RateLimitError{HandOff: how}
+	ways, err := tool.HandOffs(wanted)
+	if err == nil && !slices.Contains(ways, HandOffNBD) {
+		err = &qemuimg.RateLimitError{HandOff: ways[0]}
 	}
 	return err
 }

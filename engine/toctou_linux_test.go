@@ -82,6 +82,7 @@ func TestConvertWhileWritten(t *testing.T) {
 	eng := newEngine(t, engine.NewConfig())
 	source, output := filepath.Join(dir, "source"), filepath.Join(dir, "output")
 	outcomes := map[string][2]int{} // refused, converted
+	ways := map[string]int{}        // of handing the source over, of those converted
 	usual := 10 * time.Millisecond  // of a conversion
 	for i := range times {
 		if err := os.WriteFile(source, whole, 0o644); err != nil {
@@ -91,20 +92,31 @@ func TestConvertWhileWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		writable, err := os.OpenFile(source, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
 		list := writers(other)
 		w := list[i%len(list)]
 		delay := time.Duration(rand.Int64N(int64(usual) * 5 / 4))
-		written := make(chan error)
+		// Every other writer has the file open from the start: no lease can be
+		// had then.
+		early, late := i/len(list)%2 == 0, time.After(delay)
+		opened, written := make(chan struct{}), make(chan error)
 		go func() {
-			time.Sleep(delay)
-			written <- w.do(source, writable, whole)
+			if !early {
+				close(opened)
+				<-late
+			}
+			writable, err := os.OpenFile(source, os.O_RDWR, 0)
+			if early {
+				close(opened)
+				<-late
+			}
+			if err == nil {
+				err = errors.Join(w.do(source, writable, whole), writable.Close())
+			}
+			written <- err
 		}()
+		<-opened
 		start := time.Now()
-		_, err = eng.Convert(t.Context(), image, engine.ToFile(output), engine.ConvertOptions{To: "raw"})
+		result, err := eng.Convert(t.Context(), image, engine.ToFile(output), engine.ConvertOptions{To: "raw"})
 		if err := <-written; err != nil {
 			t.Fatal(err)
 		}
@@ -112,6 +124,7 @@ func TestConvertWhileWritten(t *testing.T) {
 		if err == nil {
 			usual = time.Since(start)
 			count[1]++
+			ways[result.HandOff]++
 			if !bytes.Equal(readFile(t, output), want) {
 				t.Errorf("%s after %v of %v: the output is not what was vetted", w.name, delay, usual)
 			}
@@ -128,9 +141,9 @@ func TestConvertWhileWritten(t *testing.T) {
 			}
 		}
 		outcomes[w.name] = count
-		writable.Close()
 		image.Close()
 	}
+	t.Logf("converted by %v", ways)
 	refused := 0
 	for name, count := range outcomes {
 		t.Logf("%-40s refused %3d, converted %3d", name, count[0], count[1])

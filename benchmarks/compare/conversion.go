@@ -3,7 +3,7 @@ package main
 import "fmt"
 
 // A conversion is one that is compared.
-type conversion struct{ from, to, subformat, compress string }
+type conversion struct{ from, to, subformat, compress, handOff string }
 
 // String names the row.
 func (t conversion) String() string {
@@ -13,6 +13,9 @@ func (t conversion) String() string {
 	}
 	if t.compress != "" {
 		s += ", compressed by " + t.compress
+	}
+	if t.handOff != "" {
+		s += ", by " + t.handOff
 	}
 	return s + ", 1 GiB of data in 4 GiB"
 }
@@ -25,6 +28,9 @@ func (t conversion) ours() []string {
 	}
 	if t.compress != "" {
 		args = append(args, "--compress="+t.compress)
+	}
+	if t.handOff != "" {
+		args = append(args, "--hand-off", t.handOff)
 	}
 	return args
 }

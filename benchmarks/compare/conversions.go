@@ -13,8 +13,8 @@ import (
 	"github.com/assay-dev/assay/engine"
 )
 
-// conversions compares vetting, converting confined from a served source and
-// inspecting the output with qemu-img alone. Both write a file that was not
+// conversions compares vetting, converting confined and inspecting the output
+// with qemu-img alone. Both write a file that was not
 // there before, and sync it to disk: an old one that goes, or data of the run
 // before that are still to be written, would count for whoever comes next.
 func (c *comparison) conversions() error {
@@ -26,6 +26,10 @@ func (c *comparison) conversions() error {
 		{from: "vmdk", to: "raw"},
 		{from: "vhdx", to: "raw"},
 		{from: "raw", to: "qcow2"},
+		{from: "qcow2", to: "raw", handOff: "nbd"},
+		{from: "vmdk", to: "raw", handOff: "nbd"},
+		{from: "vhdx", to: "raw", handOff: "nbd"},
+		{from: "raw", to: "qcow2", handOff: "nbd"},
 		{from: "raw", to: "raw"},
 		{from: "raw", to: "vmdk"},
 		{from: "raw", to: "vhd"},

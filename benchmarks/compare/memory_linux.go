@@ -1,11 +1,19 @@
 package main
 
-import "golang.org/x/sys/unix"
+import (
+	"bufio"
+	"fmt"
+	"os"
 
-// Of the free memory, in bytes: what is left alone, and the most that is taken.
+	"golang.org/x/sys/unix"
+)
+
+// Bytes: what is taken beyond the memory that is free, so that none is left
+// out; what is left of what could be had; and the most that is taken.
 const (
-	leftFree = 256 << 20
-	mostFree = 6 << 30
+	beyondFree = 256 << 20
+	leftOver   = 1 << 30
+	mostTaken  = 6 << 30
 )
 
 // takeMemory has the machine hold the memory that is free before a tool fills
@@ -14,11 +22,8 @@ const (
 // be added to whichever side meets it. Of a machine with much more than 6 GiB
 // free, some may still be the host's.
 func takeMemory() {
-	var info unix.Sysinfo_t
-	if unix.Sysinfo(&info) != nil {
-		return
-	}
-	size := min(int64(info.Freeram)*int64(info.Unit)-leftFree, mostFree)
+	free, available := memory()
+	size := min(free+beyondFree, available-leftOver, mostTaken)
 	if size <= 0 {
 		return
 	}
@@ -28,4 +33,28 @@ func takeMemory() {
 	}
 	defer unix.Munmap(p)
 	_ = unix.Madvise(p, unix.MADV_POPULATE_WRITE)
+}
+
+// memory returns what is free, and what could be had, in bytes
+// (proc_meminfo(5)); zero where that cannot be told.
+func memory() (free, available int64) {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0, 0
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var name string
+		var kib int64
+		if n, _ := fmt.Sscan(lines.Text(), &name, &kib); n < 2 {
+			continue
+		}
+		switch name {
+		case "MemFree:":
+			free = kib << 10
+		case "MemAvailable:":
+			available = kib << 10
+		}
+	}
+	return free, available
 }

@@ -61,6 +61,10 @@ is encrypted, by the cipher that --cipher and --key-size name as cryptsetup does
 An image without a format of its own can only be taken at its word: converting
 a raw image needs --claim raw.
 
+What qemu-img reads of SRC is what was vetted: a lease keeps other programs from
+writing to the file meanwhile (they wait, and the work begins again), or SRC is
+served to qemu-img. --hand-off asks for one of these, and the result names it.
+
 With --limit-rate, what is read of SRC and what is written to DST each keep to
 the rate, within a few megabytes; inspecting does not count. It needs SRC to be
 served to qemu-img (--hand-off nbd, or auto where qemu-img can do it), or copied.
@@ -90,7 +94,7 @@ Exit status: 0 converted, 1 rejected, 2 wrong usage or it could not be done.`,
 	flags.BoolVar(&f.keepTail, "keep-tail", false, "leave what is behind the disk on the device DST, instead of zeros")
 	flags.StringSliceVar(&f.requireLayers, "require-layer", nil, "fail when this system lacks the layer of confinement `NAME`, also an optional one (assay doctor lists them)")
 	flags.BoolVar(&f.live, "live", false, "take a raw SRC as it is while other programs write to it")
-	flags.Lookup("hand-off").Usage = "give SRC to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do, or no qemu-img where none is needed)"
+	flags.Lookup("hand-off").Usage = "give SRC to qemu-img in `MODE` lease (open, and nobody can write to it), nbd (served; it opens no image), descriptor or auto (the first that can be, or no qemu-img where none is needed)"
 	flags.BoolVar(&f.stamp, "stamp", false, "record in an extended attribute of DST what it was made from (assay stamp)")
 	flags.StringVar(&f.stampKey, "stamp-key", "", "seal the stamp with the key in `FILE`; implies --stamp")
 	flags.BoolVar(&f.decrypt, "decrypt", false, "convert the disk that is encrypted in SRC, a LUKS image")
@@ -144,7 +148,7 @@ func (f *cacheFlag) String() string { return string(*f) }
 func (f *cacheFlag) Type() string   { return "MODE" }
 
 // handOffs are the values of --hand-off.
-var handOffs = []string{"auto", engine.HandOffNBD, engine.HandOffDescriptor}
+var handOffs = []string{"auto", engine.HandOffLease, engine.HandOffNBD, engine.HandOffDescriptor}
 
 type handOffFlag string
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/assay-dev/assay/engine"
@@ -128,10 +129,15 @@ func checkQemuImg(ctx context.Context) []check {
 	}
 	c.Present, c.Usable, c.Version = true, true, fmt.Sprintf("%v (%s)", tool.Version(), tool.Path())
 	handOff := check{Name: "hand-off", For: "convert", optional: true}
-	if how, err := tool.HandOff(qemuimg.HandOffNBD); err == nil {
-		handOff.Present, handOff.Usable, handOff.Version = true, true, how
-	} else {
-		handOff.Why = "this qemu-img has no nbd driver: it is given the open image itself, by descriptor"
+	ways, err := tool.HandOffs("")
+	switch {
+	case err != nil:
+		handOff.Why = err.Error()
+	case slices.Contains(ways, qemuimg.HandOffNBD):
+		handOff.Present, handOff.Usable, handOff.Version = true, true, strings.Join(ways, ", or ")
+	default:
+		handOff.Version = strings.Join(ways, ", or ")
+		handOff.Why = "this qemu-img has no nbd driver: what no lease can be had of is given to it by descriptor"
 		handOff.Remedy = "use a qemu-img that has it; --hand-off=nbd refuses one that has not"
 	}
 	return []check{c, handOff}

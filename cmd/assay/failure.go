@@ -14,6 +14,7 @@ import (
 	"github.com/assay-dev/assay/engine"
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/destination"
+	"github.com/assay-dev/assay/native/lease"
 	"github.com/assay-dev/assay/native/luks"
 	"github.com/assay-dev/assay/native/qemuimg"
 	"github.com/assay-dev/assay/native/stamp"
@@ -116,6 +117,11 @@ func errorCode(err error) string {
 	case is[*engine.SourceChangedError](err):
 		return "source-changed"
 	case is[*qemuimg.LockedError](err), is[*destination.BusyError](err):
+		return "in-use"
+	case is[*lease.Error](err):
+		if errors.Is(err, engine.ErrNotSupported) {
+			return "unsupported"
+		}
 		return "in-use"
 	case is[*destination.TooSmallError](err), is[*qemuimg.CapacityError](err):
 		return "too-small"

@@ -23,7 +23,7 @@ func (f *toolFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.BoolVar(&f.json, "json", false, "print the result, or the report of a rejected image, as JSON")
 	flags.BoolVar(&f.bestEffort, "best-effort", false, "go on when this system lacks a layer of confinement")
-	flags.Var(&f.handOff, "hand-off", "give images to qemu-img in `MODE` nbd (it opens no image), descriptor or auto (the first it can do)")
+	flags.Var(&f.handOff, "hand-off", "give images to qemu-img in `MODE` lease (open, and nobody can write to them), nbd (served; it opens none), descriptor or auto (the first that can be)")
 	f.limitRate.add(c)
 	_ = c.RegisterFlagCompletionFunc("hand-off", cobra.FixedCompletions(handOffs, cobra.ShellCompDirectiveNoFileComp))
 }

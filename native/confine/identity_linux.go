@@ -57,13 +57,32 @@ func newIdentity(s Spec, otherUser bool) (*identity, error) {
 		case f.Access == ReadWrite && otherUser && st.Mode&unix.S_IFMT == unix.S_IFBLK && id.addNode(i, st.Rdev):
 		case f.Access == ReadWrite && otherUser && (st.Mode&unix.S_IFMT == unix.S_IFREG || st.Mode&unix.S_IFMT == unix.S_IFBLK):
 			id.lent = append(id.lent, loan{file: f.File, uid: int(st.Uid), gid: int(st.Gid)})
-		case f.Access == ReadOnly && st.Mode&0o004 == 0 && len(id.keep) == 0:
+		case f.Access == ReadOnly && private(&st) && len(id.keep) == 0:
 			if c, ok := readCapability(); ok {
 				id.keep = []uintptr{c}
 			}
 		}
 	}
 	return id, nil
+}
+
+// private tells whether a file may not be read by everybody.
+func private(st *unix.Stat_t) bool { return st.Mode&0o004 == 0 }
+
+// ReadTakesCapability tells whether a process of Run that is handed a file
+// ReadOnly holds a capability to open it again: the layer of capabilities is
+// then the weaker for it.
+func ReadTakesCapability(f *os.File) bool {
+	var st unix.Stat_t
+	if err := openfile.Control(f, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
+		return true
+	}
+	uid := os.Geteuid()
+	if uid == 0 {
+		return private(&st) // the process becomes another user
+	}
+	_, can := readCapability()
+	return can && int(st.Uid) != uid && private(&st)
 }
 
 // addNode gives the process a node of its own for a block device, and tells

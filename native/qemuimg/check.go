@@ -32,7 +32,7 @@ type CheckOptions struct {
 // A CheckResult tells what a check found. Clusters are the format's units of
 // allocation; numbers that qemu-img does not give for a format are zero.
 type CheckResult struct {
-	HandOff   string        // HandOffNBD or HandOffDescriptor
+	HandOff   string        // HandOffLease, HandOffNBD or HandOffDescriptor
 	Layers    []string      // of confinement, that were active
 	CPU, Wall time.Duration // used
 

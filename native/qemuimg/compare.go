@@ -30,7 +30,7 @@ type CompareOptions struct {
 
 // A CompareResult tells whether two images hold the same disk.
 type CompareResult struct {
-	HandOff   string        // HandOffNBD or HandOffDescriptor
+	HandOff   string        // HandOffLease, HandOffNBD or HandOffDescriptor
 	Layers    []string      // of confinement, that were active
 	CPU, Wall time.Duration // used
 

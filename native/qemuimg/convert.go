@@ -46,8 +46,9 @@ type ConvertOptions struct {
 	// Limits are the process's; nil means ConvertLimits of the data that the
 	// source can be expected to hold.
 	Limits *Limits
-	// HandOff is how qemu-img gets the source: HandOffNBD, HandOffDescriptor,
-	// or empty for the first of these that this qemu-img can do.
+	// HandOff is how qemu-img gets the source: HandOffLease, HandOffNBD,
+	// HandOffDescriptor, or empty for the first of these that can be. Where that
+	// is a lease, and it is broken, the work begins again with the next.
 	HandOff string
 	// Name is the name that the output's file will have, for formats in which
 	// a file holds its own (VMDK). Nothing is opened by it.
@@ -61,14 +62,14 @@ type ConvertOptions struct {
 	// *RateLimitError, where the source is not served. The caller ends it.
 	Throttle *throttle.Job
 	// Progress, if set, is told of bytes of the virtual disk done, and of
-	// all. It is called from one goroutine at a time, and not after Convert
-	// returns.
+	// all; where the work begins again, so do they. It is called from one
+	// goroutine at a time, and not after Convert returns.
 	Progress func(done, total int64)
 }
 
 // A ConvertResult tells what a conversion did.
 type ConvertResult struct {
-	HandOff    string        // HandOffNBD or HandOffDescriptor
+	HandOff    string        // HandOffLease, HandOffNBD or HandOffDescriptor
 	Layers     []string      // of confinement, that were active
 	CPU, Wall  time.Duration // used
 	OutputSize int64         // length of the output file, in bytes
@@ -100,7 +101,7 @@ type ConvertResult struct {
 // for a disk that the target cannot hold, a *RateLimitError for a rate that
 // cannot be held, the context's cause, or that of the image's content when the
 // source is not what was vetted: before, while it was read, or when the work
-// was done.
+// was done. With HandOffLease it may also be a *lease.Error.
 func (t *Tool) Convert(ctx context.Context, image *vetted.Image, output *os.File, o ConvertOptions) (*ConvertResult, error) {
 	if image == nil {
 		return nil, errors.New("convert: no image")
@@ -151,11 +152,11 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	if err != nil {
 		return nil, err
 	}
-	handOff, err := t.HandOff(o.HandOff)
+	ways, err := t.HandOffs(o.HandOff)
 	if err != nil {
 		return nil, err
 	}
-	held, err := holding(o.Throttle, handOff)
+	held, ways, err := holding(o.Throttle, ways)
 	if err != nil {
 		return nil, err
 	}
@@ -179,19 +180,18 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	if err := checkCapacity(to.name, RawSize(facts.VirtualSize), to.capacity, o.Options); err != nil {
 		return nil, err
 	}
-	j := conversion{to: to, facts: facts, work: work, handOff: handOff, output: output, device: device, held: held}
-	result, err := t.attempt(ctx, &j, &o)
-	// A qemu-img that cannot tell how fast it derives a key has written a part
-	// of the header, if anything.
-	for tries := 1; tries < measurements && unmeasured(err); tries++ {
-		// On a device the next one is at the same place, of the same length.
-		if !device {
-			if err := output.Truncate(0); err != nil {
-				return nil, err
-			}
-		}
+	j := conversion{to: to, facts: facts, work: work, output: output, device: device, held: held}
+	var result *confine.Result
+	handOff, err := inTurn(ways, func(way string) (err error) {
+		j.handOff = way
 		result, err = t.attempt(ctx, &j, &o)
-	}
+		// A qemu-img that cannot tell how fast it derives a key has written a
+		// part of the header, if anything.
+		for tries := 1; tries < measurements && unmeasured(err); tries++ {
+			result, err = t.attempt(ctx, &j, &o)
+		}
+		return err
+	})
 	if failed, ok := errors.AsType[*ToolError](err); ok {
 		if full := spaceError(output, failed); full != nil {
 			return nil, full
@@ -221,14 +221,20 @@ type conversion struct {
 	to      *target
 	facts   vetted.Facts
 	work    *vetted.Job
-	handOff string
-	output  *os.File
-	device  bool  // output is one
-	held    *held // back by a rate, or nil
+	handOff string   // what is tried
+	output  *os.File // what an earlier attempt has written is void
+	device  bool     // output is one
+	held    *held    // back by a rate, or nil
 }
 
-// attempt runs qemu-img once.
+// attempt runs qemu-img once. On a device it writes to the same places as the
+// one before; a file begins empty.
 func (t *Tool) attempt(ctx context.Context, c *conversion, o *ConvertOptions) (*confine.Result, error) {
+	if !c.device {
+		if err := c.output.Truncate(0); err != nil {
+			return nil, err
+		}
+	}
 	in, err := newSource(c.work, c.handOff, c.facts, o.Live)
 	if err != nil {
 		return nil, err

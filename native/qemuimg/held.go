@@ -14,7 +14,7 @@ import (
 // A RateLimitError says that a rate cannot be held, as qemu-img reads the file
 // of a source itself. It matches errors.ErrUnsupported.
 type RateLimitError struct {
-	HandOff string // HandOffDescriptor
+	HandOff string // HandOffLease or HandOffDescriptor
 }
 
 // Error implements error.
@@ -44,16 +44,17 @@ type held struct {
 	told int64 // bytes written, that the job was told of
 }
 
-// holding returns what holds a job back whose source is handed over in this
-// way; nil for no job.
-func holding(job *throttle.Job, handOff string) (*held, error) {
-	switch {
-	case job == nil:
-		return nil, nil
-	case handOff != HandOffNBD:
-		return nil, &RateLimitError{HandOff: handOff}
+// holding returns what holds a job back, nil for no job, and those of the ways
+// to hand over its sources in which it can be.
+func holding(job *throttle.Job, ways []string) (*held, []string, error) {
+	if job == nil {
+		return nil, ways, nil
 	}
-	return &held{job: job}, nil
+	ways, err := served(ways)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &held{job: job}, ways, nil
 }
 
 // looser is how many times the rate a control group allows.

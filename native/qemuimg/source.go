@@ -1,27 +1,20 @@
 package qemuimg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"sync"
 
 	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/confine"
+	"github.com/assay-dev/assay/native/lease"
 	"github.com/assay-dev/assay/native/nbd"
-)
-
-// The ways in which qemu-img gets a source.
-const (
-	// HandOffNBD serves the source over a connection: what was inspected is
-	// read as it was inspected, and no image is opened.
-	HandOffNBD = "nbd"
-	// HandOffDescriptor hands over the open file. What was inspected is
-	// compared before and after.
-	HandOffDescriptor = "descriptor"
 )
 
 // firstDescriptor is that of the first file that qemu-img is handed, behind
@@ -35,39 +28,23 @@ const outputName = "/dev/fd/4"
 // secretName is the name by which it opens the passphrase of an output.
 const secretName = "/dev/fd/5"
 
-// HandOff returns the way in which a source would be handed over: the one
-// asked for, or the best for an empty one. It fails, with an error that
-// matches errors.ErrUnsupported, for one that this qemu-img cannot do.
-func (t *Tool) HandOff(wanted string) (string, error) {
-	switch wanted {
-	case "":
-		if t.nbd {
-			return HandOffNBD, nil
-		}
-		return HandOffDescriptor, nil
-	case HandOffNBD:
-		if !t.nbd {
-			return "", fmt.Errorf("hand-off %s: %w: this qemu-img (%s) has no driver for it", wanted, errors.ErrUnsupported, t.path)
-		}
-	case HandOffDescriptor:
-	default:
-		return "", fmt.Errorf("hand-off %q: %w", wanted, errors.ErrUnsupported)
-	}
-	return wanted, nil
-}
-
 // A source is an image ready to be handed over.
 type source struct {
 	work    *vetted.Job
 	file    confine.File // of qemu-img
 	options string       // for qemu-img: what it is, so that nothing is guessed
 	stored  int64        // bytes that it can hold
+	own     *os.File     // the source, opened again; nil where that cannot be
+	lease   *lease.Lease // on own; nil where there is none
 	export  *nbd.Export  // what is served over file; nil when file is the source
 	server  *os.File     // the other end of file
 	closers []io.Closer
 }
 
 func (s *source) close() {
+	if s.lease != nil {
+		s.lease.Release() // a tool that is about to end still has the file open
+	}
 	for _, c := range s.closers {
 		c.Close()
 	}
@@ -87,9 +64,8 @@ func newSourceAs(descriptor int, work *vetted.Job, handOff string, facts vetted.
 			s.close()
 		}
 	}()
-	export := nbd.Export{Size: facts.Size, Source: work.Source()}
-	file, protocol := work.File(), "file"
-	if file != nil {
+	protocol := "file"
+	if file := work.File(); file != nil {
 		info, err := file.Stat()
 		if err != nil {
 			return nil, err
@@ -97,40 +73,76 @@ func newSourceAs(descriptor int, work *vetted.Job, handOff string, facts vetted.
 		if s.stored = stored(info); info.Mode()&os.ModeDevice != 0 {
 			protocol = "host_device"
 		}
-		again, err := OpenSource(file, live)
-		if err != nil {
+		if s.own, err = OpenSource(file, live); err != nil {
 			return nil, err
 		}
-		// What cannot be opened again is served by reading it at offsets.
-		export.Source = struct{ io.ReaderAt }{file}
-		if again != nil {
-			s.closers = append(s.closers, again)
-			file, export.Source = again, again
+		if s.own != nil {
+			s.closers = append(s.closers, s.own)
 		}
 	}
-	if handOff == HandOffDescriptor {
-		if file == nil {
+	switch handOff {
+	case HandOffLease:
+		if err := s.takeLease(live); err != nil {
+			return nil, err
+		}
+		s.file = confine.File{File: s.own, Access: confine.ReadOnly}
+	case HandOffDescriptor:
+		s.file = confine.File{File: cmp.Or(s.own, work.File()), Access: confine.ReadOnly}
+		if s.file.File == nil {
 			return nil, fmt.Errorf("hand-off %s: %w: the source is no file", handOff, errors.ErrUnsupported)
 		}
-		s.file = confine.File{File: file, Access: confine.ReadOnly}
-		s.options = fmt.Sprintf("driver=%s,file.driver=%s,file.filename=/dev/fd/%d", facts.Driver, protocol, descriptor)
-		if live {
-			s.options += ",file.locking=off"
-		}
-		return s, nil
+	default:
+		s.options = fmt.Sprintf("driver=%s,file.driver=nbd,file.server.type=fd,file.server.str=%d", facts.Driver, descriptor)
+		return s, s.serve(facts.Size, live)
+	}
+	s.options = fmt.Sprintf("driver=%s,file.driver=%s,file.filename=/dev/fd/%d", facts.Driver, protocol, descriptor)
+	if live {
+		s.options += ",file.locking=off"
+	}
+	return s, nil
+}
+
+// takeLease keeps others from writing to the source until it is closed. What it
+// is from then on is compared with what was vetted.
+func (s *source) takeLease(live bool) (err error) {
+	unfit := ""
+	switch {
+	case live:
+		unfit = "it is to be read while others write"
+	case s.own == nil:
+		unfit = "it is no file, or none that this process can open"
+	case confine.ReadTakesCapability(s.own):
+		unfit = "only its owner may read it: the tool would need a capability"
+	}
+	if unfit != "" {
+		return &lease.Error{Err: errors.New(unfit)}
+	}
+	if s.lease, err = lease.Take(s.own); err != nil {
+		return err
+	}
+	return s.work.Recheck()
+}
+
+// serve makes a connection over which the source is served.
+func (s *source) serve(size int64, live bool) error {
+	s.export = &nbd.Export{Size: size, Source: s.work.Source()}
+	switch {
+	case s.own != nil:
+		s.export.Source = s.own
+	case s.work.File() != nil:
+		// What cannot be opened again is served by reading it at offsets.
+		s.export.Source = struct{ io.ReaderAt }{s.work.File()}
 	}
 	if !live {
-		export.Pinned = work
+		s.export.Pinned = s.work
 	}
 	server, client, err := nbd.Pair()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.closers = append(s.closers, server, client)
-	s.export, s.server = &export, server
-	s.file = confine.File{File: client, Access: confine.Connection}
-	s.options = fmt.Sprintf("driver=%s,file.driver=nbd,file.server.type=fd,file.server.str=%d", facts.Driver, descriptor)
-	return s, nil
+	s.server, s.file = server, confine.File{File: client, Access: confine.Connection}
+	return nil
 }
 
 // runOn runs qemu-img with a source as its first file, and more behind it,
@@ -160,7 +172,7 @@ func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*
 		}
 		go func() { done <- nbd.Serve(ctx, s.server, *s.export) }()
 	}
-	result, err := t.run(ctx, op, j)
+	result, err := t.runLeased(ctx, op, j, sources)
 	stopWaiting()
 	if j.held != nil {
 		j.held.tell()
@@ -183,6 +195,33 @@ func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*
 	}
 	if err == nil && serveErr != nil {
 		return nil, fmt.Errorf("qemu-img %s: %w", op, serveErr)
+	}
+	return result, err
+}
+
+// runLeased runs qemu-img, and ends it as soon as a lease of one of its sources
+// is broken; that is the error, also where it was done before.
+func (t *Tool) runLeased(ctx context.Context, op string, j job, sources []*source) (*confine.Result, error) {
+	leased, end := context.WithCancelCause(ctx)
+	var watching sync.WaitGroup
+	for _, s := range sources {
+		if s.lease != nil {
+			watching.Go(func() {
+				if broken := s.lease.Await(leased); broken != nil {
+					end(broken)
+				}
+			})
+		}
+	}
+	result, err := t.run(leased, op, j)
+	end(nil)
+	watching.Wait()
+	for _, s := range sources {
+		if s.lease != nil && ctx.Err() == nil {
+			if broken := s.lease.Held(); broken != nil {
+				return nil, broken
+			}
+		}
 	}
 	return result, err
 }
