@@ -3,7 +3,10 @@ package main
 import "fmt"
 
 // A conversion is one that is compared.
-type conversion struct{ from, to, subformat, compress, handOff string }
+type conversion struct {
+	from, to, subformat, compress, handOff string
+	embedded                               bool // in an engine that is running, not by the command
+}
 
 // String names the row.
 func (t conversion) String() string {
@@ -16,6 +19,9 @@ func (t conversion) String() string {
 	}
 	if t.handOff != "" {
 		s += ", by " + t.handOff
+	}
+	if t.embedded {
+		s += ", in a running engine"
 	}
 	return s + ", 1 GiB of data in 4 GiB"
 }
