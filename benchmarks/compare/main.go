@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -46,8 +47,12 @@ func main() {
 	defer os.RemoveAll(dir)
 	c := &comparison{ctx: ctx, dir: dir, runs: *runs, native: *native, only: wanted}
 	err = c.all()
-	if err == nil && *out != "" {
-		err = os.WriteFile(*out, []byte(c.table.String()), 0o644)
+	if ctx.Err() != nil {
+		// What takes an hour is of use as far as it came.
+		fmt.Fprintln(&c.table, "\nInterrupted: the rows that would follow were not measured.")
+	}
+	if (err == nil || ctx.Err() != nil) && *out != "" {
+		err = errors.Join(err, os.WriteFile(*out, []byte(c.table.String()), 0o644))
 	}
 	fmt.Print(c.table.String())
 	if err != nil {

@@ -2,9 +2,12 @@ package qemuimg
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -221,5 +224,37 @@ func TestLeaseTooLate(t *testing.T) {
 	}
 	if err := written(path); err != nil {
 		t.Errorf("the lease was not given back: %v", err)
+	}
+}
+
+// TestLeasedToolEnded: a tool that reads the file itself and is killed, or
+// whose caller has had enough, has failed, and gives the lease back.
+func TestLeasedToolEnded(t *testing.T) {
+	tool := realTool(t)
+	path, _ := leasable(t, tool)
+	kill := func() {
+		for _, pid := range toolsOf("qemu-img") {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for _, c := range []struct {
+		name string
+		end  func()
+	}{{"killed", kill}, {"cancelled", cancel}} {
+		name, once := c.name, sync.Once{}
+		o := ConvertOptions{Target: TargetRaw, HandOff: HandOffLease, Progress: func(int64, int64) { once.Do(c.end) }}
+		_, err := tool.Convert(ctx, accepted(t, open(t, path, os.O_RDONLY), "qcow2", diskSize), newOutput(t), o)
+		failed, _ := errors.AsType[*ToolError](err)
+		if ok := failed != nil && failed.Signal == syscall.SIGKILL; ok != (name == "killed") || errors.Is(err, context.Canceled) != (name == "cancelled") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := written(path); err != nil {
+			t.Errorf("%s: the lease was not given back: %v", name, err)
+		}
+		noChildren(t)
 	}
 }
