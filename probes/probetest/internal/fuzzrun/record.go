@@ -67,8 +67,12 @@ func onRecord(name string, t target) (time.Duration, error) {
 }
 
 // addToRecord adds a slice to the account of a target. The file is read anew,
-// so that several runs can share it.
+// and is whole at any moment, so that several runs can share it.
 func addToRecord(name string, t target, s slice) error {
+	return locked(name, func() error { return addSlice(name, t, s) })
+}
+
+func addSlice(name string, t target, s slice) error {
 	r, err := readRecord(name)
 	if err != nil {
 		return err
@@ -90,7 +94,11 @@ func addToRecord(name string, t target, s slice) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(name, append(text, '\n'), 0o666)
+	next := name + ".new"
+	if err := os.WriteFile(next, append(text, '\n'), 0o666); err != nil {
+		return err
+	}
+	return os.Rename(next, name)
 }
 
 const introduction = `# Fuzzing
