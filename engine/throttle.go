@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"slices"
 	"time"
 
 	"github.com/assay-dev/assay/native/qemuimg"
@@ -64,11 +63,7 @@ func canHold(job *throttle.Job, tool *qemuimg.Tool, wanted string) error {
 	if job == nil {
 		return nil
 	}
-	ways, err := tool.HandOffs(wanted)
-	if err == nil && !slices.Contains(ways, HandOffNBD) {
-		err = &qemuimg.RateLimitError{HandOff: ways[0]}
-	}
-	return err
+	return tool.CanHold(wanted)
 }
 
 // rateLimit is what a result says of a job; wrote tells whether it is known

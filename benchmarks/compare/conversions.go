@@ -13,9 +13,9 @@ import (
 )
 
 // conversions compares vetting, converting confined and inspecting the output
-// with qemu-img alone. Both write a file that was not
-// there before, and sync it to disk: an old one that goes, or data of the run
-// before that are still to be written, would count for whoever comes next.
+// with qemu-img alone. Both write a file that was not there before, and sync it
+// to disk: an old one that goes, or data of the run before that are still to be
+// written, would count for whoever comes next.
 func (c *comparison) conversions() error {
 	if !c.has("qemu-img") {
 		return nil
@@ -57,9 +57,12 @@ func (c *comparison) conversions() error {
 		}
 		source := raw
 		if t.from != "raw" {
-			source = filepath.Join(c.dir, "disk."+t.from)
-			if _, err := c.output("qemu-img", "convert", "-f", "raw", "-O", t.from, raw, source); err != nil {
-				return err
+			source = raw + "." + t.from
+			if _, err := os.Stat(source); errors.Is(err, os.ErrNotExist) {
+				_, err = c.output("qemu-img", "convert", "-f", "raw", "-O", t.from, raw, source)
+				if err != nil {
+					return err
+				}
 			}
 		}
 		if err := c.conversion(eng, source, t); err != nil {

@@ -152,11 +152,7 @@ func (t *Tool) convert(ctx context.Context, facts vetted.Facts, work *vetted.Job
 	if err != nil {
 		return nil, err
 	}
-	ways, err := t.HandOffs(o.HandOff)
-	if err != nil {
-		return nil, err
-	}
-	held, ways, err := holding(o.Throttle, ways)
+	held, ways, err := t.holding(o.Throttle, o.HandOff)
 	if err != nil {
 		return nil, err
 	}

@@ -58,10 +58,13 @@ func inTurn(ways []string, f func(way string) error) (string, error) {
 	}
 }
 
-// served leaves those of the ways in which what is read of a source is seen.
-func served(ways []string) ([]string, error) {
-	if !slices.Contains(ways, HandOffNBD) {
-		return nil, &RateLimitError{HandOff: ways[0]}
+// CanHold fails with a *RateLimitError where a call with this hand-off could
+// not be held back to a rate: what is read of a source is seen only where it is
+// served. Otherwise the error is that of HandOffs.
+func (t *Tool) CanHold(wanted string) error {
+	ways, err := t.HandOffs(wanted)
+	if err == nil && !slices.Contains(ways, HandOffNBD) {
+		err = &RateLimitError{HandOff: ways[0]}
 	}
-	return []string{HandOffNBD}, nil
+	return err
 }

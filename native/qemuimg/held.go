@@ -44,17 +44,17 @@ type held struct {
 	told int64 // bytes written, that the job was told of
 }
 
-// holding returns what holds a job back, nil for no job, and those of the ways
-// to hand over its sources in which it can be.
-func holding(job *throttle.Job, ways []string) (*held, []string, error) {
+// holding returns what holds a job back, nil for no job, and the ways to hand
+// over its sources, as HandOffs: of a job that is held, one that can be.
+func (t *Tool) holding(job *throttle.Job, wanted string) (*held, []string, error) {
 	if job == nil {
-		return nil, ways, nil
+		ways, err := t.HandOffs(wanted)
+		return nil, ways, err
 	}
-	ways, err := served(ways)
-	if err != nil {
+	if err := t.CanHold(wanted); err != nil {
 		return nil, nil, err
 	}
-	return &held{job: job}, ways, nil
+	return &held{job: job}, []string{HandOffNBD}, nil
 }
 
 // looser is how many times the rate a control group allows.

@@ -14,11 +14,7 @@ import (
 // call is done. All are handed over in the same way, which is returned. A job
 // holds the call back, if there is one.
 func (t *Tool) reading(ctx context.Context, images []*vetted.Image, handOff string, job *throttle.Job, call func([]*source, *held) error) (string, error) {
-	ways, err := t.HandOffs(handOff)
-	if err != nil {
-		return "", err
-	}
-	held, ways, err := holding(job, ways)
+	held, ways, err := t.holding(job, handOff)
 	if err != nil {
 		return "", err
 	}
