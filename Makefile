@@ -25,7 +25,7 @@ setup: ## install what the build and the tests use (on Debian, as root; else say
 
 .PHONY: build
 build: ## build the command into bin/assay
-	$(GO) build -trimpath -ldflags '-X github.com/assay-dev/assay/internal/buildinfo.linked=$(VERSION)' -o bin/assay ./cmd/assay
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X github.com/assay-dev/assay/internal/buildinfo.linked=$(VERSION)' -o bin/assay ./cmd/assay
 
 .PHONY: demo
 demo: setup build ## look at good and hostile images, and convert one

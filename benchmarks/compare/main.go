@@ -75,7 +75,7 @@ type comparison struct {
 
 func (c *comparison) all() error {
 	c.assay = filepath.Join(c.dir, "assay")
-	if _, err := c.output("go", "build", "-trimpath", "-o", c.assay, "./cmd/assay"); err != nil {
+	if _, err := c.output("env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-o", c.assay, "./cmd/assay"); err != nil {
 		return err
 	}
 	fmt.Fprintf(&c.table, "# Assay beside the alternatives\n\nMade by `make bench` with %s on %s/%s, %d processors; %d runs of each pair in turn.\n\n",

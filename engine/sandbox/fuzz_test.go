@@ -32,7 +32,7 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	}
-	s := newSandbox(f, ModeInterpreter)
+	s := newSandbox(f, Config{Mode: ModeInterpreter})
 	f.Fuzz(func(t *testing.T, wasm []byte) {
 		m, err := load(wasm)
 		if err != nil {

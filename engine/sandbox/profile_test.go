@@ -415,7 +415,7 @@ func TestShippedModulesPass(t *testing.T) {
 // it.
 func validate(t *testing.T, m *Module) {
 	t.Helper()
-	s := newSandbox(t, ModeInterpreter)
+	s := newSandbox(t, Config{Mode: ModeInterpreter})
 	metered, err := m.parsed.meter(m.wasm)
 	if err != nil {
 		t.Fatal(err)

@@ -343,7 +343,7 @@ func hashing() *wb.Module {
 // when runs fail in between and share the pool.
 func TestRunsAreIsolated(t *testing.T) {
 	for _, mode := range engines {
-		s := newSandbox(t, mode)
+		s := newSandbox(t, Config{Mode: mode})
 		load := func(m *wb.Module) *Module {
 			module, err := s.Load(m.Bytes(), Shipped)
 			if err != nil {
@@ -418,7 +418,7 @@ func TestAutoCompilesWhenItPays(t *testing.T) {
 		}
 		return ModeCompiler
 	}
-	s := newSandbox(t, ModeAuto)
+	s := newSandbox(t, Config{Mode: ModeAuto})
 	if e := s.Engines(); e[0].Err != nil {
 		t.Skipf("no compiler here: %v", e[0].Err)
 	}

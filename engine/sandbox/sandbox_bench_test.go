@@ -49,7 +49,7 @@ func qcow2() []byte {
 
 func benchModule(b *testing.B, mode Mode, wasm []byte) *Module {
 	b.Helper()
-	m, err := newSandbox(b, mode).Load(wasm, Shipped)
+	m, err := newSandbox(b, Config{Mode: mode}).Load(wasm, Shipped)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,9 +15,9 @@ var engines = []Mode{ModeCompiler, ModeInterpreter}
 
 // newSandbox opens a sandbox for the length of the test; it skips the test
 // where there is no compiler to test.
-func newSandbox(t testing.TB, mode Mode) *Sandbox {
+func newSandbox(t testing.TB, config Config) *Sandbox {
 	t.Helper()
-	s, err := New(t.Context(), Config{Mode: mode})
+	s, err := New(t.Context(), config)
 	if errors.Is(err, errors.ErrUnsupported) && (runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64") {
 		t.Skipf("wazero has no compiler here: %v", err)
 	}
@@ -32,10 +32,10 @@ func newSandbox(t testing.TB, mode Mode) *Sandbox {
 	return s
 }
 
-// newModule loads a module into a sandbox of its own.
+// newModule loads a module that nobody has validated into a sandbox of its own.
 func newModule(t testing.TB, mode Mode, m *wb.Module) *Module {
 	t.Helper()
-	module, err := newSandbox(t, mode).Load(m.Bytes(), Shipped)
+	module, err := newSandbox(t, Config{Mode: mode, CompileThirdParty: true}).Load(m.Bytes(), ThirdParty)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestEngines(t *testing.T) {
 		mode Mode
 		used []bool
 	}{{"", []bool{true, true}}, {ModeCompiler, []bool{true, false}}, {ModeInterpreter, []bool{false, true}}} {
-		got := newSandbox(t, c.mode).Engines()
+		got := newSandbox(t, Config{Mode: c.mode}).Engines()
 		if len(got) != 2 || got[0].Mode != ModeCompiler || got[1].Mode != ModeInterpreter {
 			t.Fatalf("mode %q: %v", c.mode, got)
 		}

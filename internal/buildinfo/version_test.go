@@ -40,6 +40,9 @@ func TestLinked(t *testing.T) {
 	}
 	_, flags, found := strings.Cut(string(line), "-ldflags '")
 	flags, _, closed := strings.Cut(flags, "'")
+	if !strings.HasPrefix(string(line), "CGO_ENABLED=0 ") {
+		t.Errorf("make build runs %s, which may link a C library", line)
+	}
 	if !found || !closed {
 		t.Fatalf("make build runs %s", line)
 	}
