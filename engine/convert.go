@@ -367,20 +367,6 @@ func (e *Engine) checkOutput(ctx context.Context, want int64, out output, o Conv
 	return &OutputError{Destination: report.Source, Reason: reason, Report: report}
 }
 
-// qemuImg returns the tool, found at the first call that needs it.
-func (e *Engine) qemuImg(ctx context.Context, bestEffort bool) (*qemuimg.Tool, error) {
-	e.toolMu.Lock()
-	defer e.toolMu.Unlock()
-	if t := e.tools[bestEffort]; t != nil {
-		return t, nil
-	}
-	t, err := qemuimg.Find(ctx, qemuimg.Config{Path: e.config.qemuImg, BestEffort: bestEffort, Require: e.config.layers})
-	if err == nil {
-		e.tools[bestEffort] = t
-	}
-	return t, err
-}
-
 // fileInfo returns what the source, or what it is inside of, is as a file, or
 // nil.
 func (i *Image) fileInfo() os.FileInfo {

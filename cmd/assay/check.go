@@ -49,6 +49,7 @@ func (f *checkFlags) run(ctx context.Context, env environment, name string) erro
 		return err
 	}
 	defer eng.Close(context.WithoutCancel(ctx))
+	defer eng.Prepare(ctx, f.bestEffort)()
 	p := newPrinter(env, f.json)
 	result, err := f.check(ctx, env, eng, name)
 	if err != nil {

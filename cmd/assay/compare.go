@@ -61,6 +61,7 @@ func (f *compareFlags) run(ctx context.Context, env environment, a, b string) er
 		return err
 	}
 	defer eng.Close(context.WithoutCancel(ctx))
+	defer eng.Prepare(ctx, f.bestEffort)()
 	p := newPrinter(env, f.json)
 	imageA, err := vet(ctx, env, eng, a, f.claimA.format, "--claim-a")
 	if err != nil {

@@ -177,6 +177,10 @@ func (f *convertFlags) run(ctx context.Context, env environment, src, dst string
 		return err
 	}
 	defer eng.Close(context.WithoutCancel(ctx))
+	// Only what is said to be raw is, and from raw to raw no tool is needed.
+	if f.claim.format != engine.Raw || f.to.format != engine.Raw {
+		defer eng.Prepare(ctx, f.bestEffort)()
+	}
 	p := newPrinter(env, f.json)
 	result, err := f.convert(ctx, env, eng, src, dst)
 	if err != nil {
