@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/assay-dev/assay/hostfuncs"
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/blockcopy"
 	"github.com/assay-dev/assay/native/destination"
@@ -74,8 +75,8 @@ const (
 // names is refused. Meanwhile the file is locked as qemu locks images.
 //
 // The errors that a caller can tell apart are those of Convert, *OutputError
-// also for a size that the policy rejects, *qemuimg.CapacityError for one that
-// is more than the image can hold, before anything is copied, and
+// also for a size that the policy rejects, and *qemuimg.CapacityError for one
+// that is more than the image can hold, both before anything is copied, and
 // *qemuimg.ShrinkError. qcow2 and qed can be resized, the latter only to a
 // larger disk.
 func (e *Engine) Resize(ctx context.Context, image *Image, path string, o ResizeOptions) (*ResizeResult, error) {
@@ -108,6 +109,9 @@ func (e *Engine) resize(ctx context.Context, image *Image, path string, o Resize
 	defer release()
 	facts := image.vetted.Facts()
 	if err := qemuimg.CanResize(facts, o.tool(image.report)); err != nil {
+		return nil, err
+	}
+	if err := e.allowsSize(image.report, o.Size); err != nil {
 		return nil, err
 	}
 	original, err := image.original(path)
@@ -262,6 +266,19 @@ func (x extended) ReadAt(p []byte, off int64) (int, error) {
 	}
 	clear(p[len(held):])
 	return len(p), nil
+}
+
+// allowsSize fails when the policy rejects a disk of the size, and does not
+// reject the one that there is.
+func (e *Engine) allowsSize(r *Report, size int64) error {
+	policy := &e.config.policy
+	const property = "virtual_size"
+	limit, bounded := policy.bound(property)
+	id := hostfuncs.LimitID(property)
+	if !bounded || size <= max(limit, r.VirtualSize) || policy.severity(hostfuncs.ByName(id).Class, id) != Reject {
+		return nil
+	}
+	return &OutputError{Destination: r.Source, Reason: fmt.Sprintf("its disk would have %d bytes, and the policy allows %d [%s]", size, limit, id)}
 }
 
 // replace puts a resized copy in the place of the file.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -167,6 +168,39 @@ func TestResizeFails(t *testing.T) {
 	}
 	if _, err := eng.Resize(t.Context(), &engine.Image{}, "x", grow); !errors.Is(err, engine.ErrNotVetted) {
 		t.Errorf("no image: %v", err)
+	}
+}
+
+// A size that the policy rejects is refused before the work: here by a tool that
+// would be found out by what it wrote, and for a raw disk, which takes no tool.
+func TestResizeBeyondPolicy(t *testing.T) {
+	needTools(t)
+	policy, err := engine.ParsePolicy(bytes.Replace(engine.Strict().Document(), []byte(`"virtual_size": 70368744177664`), []byte(`"virtual_size": 50331648`), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	qcow2, raw := resizable(t), filepath.Join(t.TempDir(), "raw")
+	if err := os.WriteFile(raw, images.Random(1<<20, 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eng := newEngine(t, engine.NewConfig().WithPolicy(policy).WithQemuImg(doesNothing(t)))
+	for path, claim := range map[string]engine.Format{qcow2: "", raw: engine.Raw} {
+		image := vet(t, eng, open(t, path), engine.Claim(claim))
+		before := readFile(t, path)
+		_, err := eng.Resize(t.Context(), image, path, engine.ResizeOptions{Size: 48<<20 + 512})
+		if !isError[*engine.OutputError](err) || !strings.Contains(err.Error(), "virtual-size-limit") {
+			t.Errorf("%q: error %v", claim, err)
+		}
+		if !bytes.Equal(readFile(t, path), before) {
+			t.Errorf("%q: the image was changed", claim)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "fits")
+	if err := os.WriteFile(path, images.Random(1<<20, 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := eng.Resize(t.Context(), vet(t, eng, open(t, path), engine.Claim(engine.Raw)), path, engine.ResizeOptions{Size: 48 << 20}); err != nil {
+		t.Errorf("the largest size that the policy allows: %v", err)
 	}
 }
 
