@@ -21,7 +21,9 @@ const (
 	// Config.CompileThirdParty allows otherwise.
 	ThirdParty Trust = iota
 	// Shipped modules are ours, by their hash in the lock file of package
-	// probes.
+	// probes, which the caller has compared: what only wazero can tell of a
+	// module (Module.rewrite) is not asked again. To call another one that is
+	// to give it the meter that holds it.
 	Shipped
 )
 
