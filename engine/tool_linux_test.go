@@ -5,19 +5,10 @@ import (
 	"errors"
 	"os/exec"
 	"testing"
+	"time"
 
 	"github.com/assay-dev/assay/native/qemuimg"
 )
-
-// prepared returns what an engine has found when a preparation has ended.
-func prepared(t *testing.T, e *Engine, ctx context.Context) *qemuimg.Tool {
-	t.Helper()
-	stop := e.Prepare(ctx, true)
-	e.toolMu.Lock() // the search, if it has begun, has ended
-	e.toolMu.Unlock()
-	stop()
-	return e.tools[true]
-}
 
 func TestPrepare(t *testing.T) {
 	if _, err := exec.LookPath("qemu-img"); err != nil {
@@ -27,20 +18,25 @@ func TestPrepare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	found := func() *qemuimg.Tool {
+		e.toolMu.Lock()
+		defer e.toolMu.Unlock()
+		return e.tools[true]
+	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if tool := prepared(t, e, cancelled); tool != nil {
-		t.Errorf("found %v with a context that is done", tool)
+	if e.Prepare(cancelled, true)(); found() != nil {
+		t.Error("found with a context that is done")
 	}
-	// Nothing waits for a search that is given up, and it leaves no trace.
-	e.Prepare(t.Context(), true)()
-	var found *qemuimg.Tool
-	for found == nil && t.Context().Err() == nil {
-		found = prepared(t, e, t.Context())
+	stop := e.Prepare(t.Context(), true)
+	for found() == nil && t.Context().Err() == nil {
+		time.Sleep(time.Millisecond)
 	}
-	if tool, err := e.qemuImg(t.Context(), true); tool != found || err != nil {
-		t.Errorf("found %v and then %v, %v", found, tool, err)
+	stop()
+	if tool, err := e.qemuImg(t.Context(), true); tool != found() || err != nil {
+		t.Errorf("found again: %v", err)
 	}
+	e.Prepare(t.Context(), true) // Close waits for it
 	if err := e.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
