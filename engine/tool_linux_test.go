@@ -29,7 +29,10 @@ func TestPrepare(t *testing.T) {
 		t.Error("found with a context that is done")
 	}
 	stop := e.Prepare(t.Context(), true)
-	for found() == nil && t.Context().Err() == nil {
+	for waited := 0; found() == nil; waited++ {
+		if waited == 60_000 {
+			t.Fatal("nothing found")
+		}
 		time.Sleep(time.Millisecond)
 	}
 	stop()
