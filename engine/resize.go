@@ -111,9 +111,6 @@ func (e *Engine) resize(ctx context.Context, image *Image, path string, o Resize
 	if err := qemuimg.CanResize(facts, o.tool(image.report)); err != nil {
 		return nil, err
 	}
-	if err := e.allowsSize(image.report, o.Size); err != nil {
-		return nil, err
-	}
 	original, err := image.original(path)
 	if err != nil {
 		return nil, err
@@ -269,7 +266,8 @@ func (x extended) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // allowsSize fails when the policy rejects a disk of the size, and does not
-// reject the one that there is.
+// reject the one that there is: what the inspection of a copy would tell, before
+// it is made.
 func (e *Engine) allowsSize(r *Report, size int64) error {
 	policy := &e.config.policy
 	const property = "virtual_size"
@@ -278,11 +276,14 @@ func (e *Engine) allowsSize(r *Report, size int64) error {
 	if !bounded || size <= max(limit, r.VirtualSize) || policy.severity(hostfuncs.ByName(id).Class, id) != Reject {
 		return nil
 	}
-	return &OutputError{Destination: r.Source, Reason: fmt.Sprintf("its disk would have %d bytes, and the policy allows %d [%s]", size, limit, id)}
+	return &OutputError{Destination: r.Source, Reason: fmt.Sprintf("rejected: %s: its disk would have %d bytes, and the policy allows %d", id, size, limit)}
 }
 
 // replace puts a resized copy in the place of the file.
 func (e *Engine) replace(ctx context.Context, image *Image, work *vetted.Job, original *os.File, path string, o ResizeOptions, result *ResizeResult) error {
+	if err := e.allowsSize(image.report, o.Size); err != nil {
+		return err
+	}
 	tool, err := e.qemuImg(ctx, o.BestEffort)
 	if err != nil {
 		return err

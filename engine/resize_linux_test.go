@@ -171,8 +171,8 @@ func TestResizeFails(t *testing.T) {
 	}
 }
 
-// A size that the policy rejects is refused before the work: here by a tool that
-// would be found out by what it wrote, and for a raw disk, which takes no tool.
+// A size that the policy rejects is refused, before the work where there is any:
+// this tool would be found out by what it writes. A raw disk takes none.
 func TestResizeBeyondPolicy(t *testing.T) {
 	needTools(t)
 	policy, err := engine.ParsePolicy(bytes.Replace(engine.Strict().Document(), []byte(`"virtual_size": 70368744177664`), []byte(`"virtual_size": 50331648`), 1))
