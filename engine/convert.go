@@ -352,8 +352,7 @@ func (e *Engine) checkOutput(ctx context.Context, want int64, out output, o Conv
 	reason := ""
 	switch {
 	case !report.Accepted:
-		first := report.FindingsOf(Reject)[0]
-		reason = fmt.Sprintf("rejected: %s: %s", first.ID, first.Message)
+		reason = report.rejection()
 	case o.To.judge(report.Format) == claimMismatch:
 		reason = fmt.Sprintf("its format is %s, not %s", report.Format, o.To)
 	case diskSize(report, o.To) != want:

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+
 	"github.com/assay-dev/assay/hostfuncs"
 )
 
@@ -114,4 +116,10 @@ func (r *Report) FindingsOf(s Severity) []Finding {
 		}
 	}
 	return out
+}
+
+// rejection says why the image is rejected. It is for one that is.
+func (r *Report) rejection() string {
+	first := r.FindingsOf(Reject)[0]
+	return fmt.Sprintf("rejected: %s: %s", first.ID, first.Message)
 }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/assay-dev/assay/hostfuncs"
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/blockcopy"
 	"github.com/assay-dev/assay/native/destination"
@@ -237,8 +236,7 @@ func (i *Image) staysA(report *Report, size int64) error {
 	reason := ""
 	switch {
 	case !report.Accepted:
-		first := report.FindingsOf(Reject)[0]
-		reason = fmt.Sprintf("rejected: %s: %s", first.ID, first.Message)
+		reason = report.rejection()
 	case report.Format != i.report.Format:
 		reason = fmt.Sprintf("its format is %s, not %s", report.Format, i.report.Format)
 	case report.VirtualSize != size:
@@ -265,23 +263,20 @@ func (x extended) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// allowsSize fails when the policy rejects a disk of the size, and does not
-// reject the one that there is: what the inspection of a copy would tell, before
-// it is made.
-func (e *Engine) allowsSize(r *Report, size int64) error {
-	policy := &e.config.policy
-	const property = "virtual_size"
-	limit, bounded := policy.bound(property)
-	id := hostfuncs.LimitID(property)
-	if !bounded || size <= max(limit, r.VirtualSize) || policy.severity(hostfuncs.ByName(id).Class, id) != Reject {
+// allowsSize fails when the policy rejects a disk of the size: what the
+// inspection of a copy would tell, before it is made.
+func (e *Engine) allowsSize(image *Image, size int64) error {
+	j := judgement{policy: &e.config.policy, out: &Report{}}
+	j.virtualSize(size, nil)
+	if len(j.out.FindingsOf(Reject)) == 0 {
 		return nil
 	}
-	return &OutputError{Destination: r.Source, Reason: fmt.Sprintf("rejected: %s: its disk would have %d bytes, and the policy allows %d", id, size, limit)}
+	return &OutputError{Destination: image.report.Source, Reason: j.out.rejection()}
 }
 
 // replace puts a resized copy in the place of the file.
 func (e *Engine) replace(ctx context.Context, image *Image, work *vetted.Job, original *os.File, path string, o ResizeOptions, result *ResizeResult) error {
-	if err := e.allowsSize(image.report, o.Size); err != nil {
+	if err := e.allowsSize(image, o.Size); err != nil {
 		return err
 	}
 	tool, err := e.qemuImg(ctx, o.BestEffort)

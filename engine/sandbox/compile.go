@@ -20,10 +20,10 @@ var compilerOffered = runtime.GOARCH == "arm64" || runtime.GOARCH == "amd64" && 
 // (assay inspect --deep of qcow2 images of 2 to 16 GiB; later it is 1.1 µs
 // against 3.3 ns, BenchmarkCompile and BenchmarkRun). A module is compiled in
 // ModeAuto when what its runs have spent on the interpreter comes to the cost
-// of compiling it. A process then never takes more than twice as long as with
-// the better choice for all its runs, or 3.3 times where it had run before, and as fuel
-// is counted and not timed, the same sequence of runs always switches at the
-// same one.
+// of compiling it. Its runs then never take more than twice as long as with the
+// better choice for all of them, or 3.3 times in a process that is warm; and as
+// fuel is counted and not timed, the same sequence of runs always switches at
+// the same one.
 const compileFuel = 768
 
 // code is a module ready to be instantiated by the runtime that compiled it.
@@ -66,8 +66,8 @@ func (m *Module) worthCompiling(depth hostfuncs.Depth, budget hostfuncs.Budget) 
 
 // rewrite has wazero validate the module as it is, but for the custom
 // sections, and returns it metered. Only the types of operands can still be
-// wrong: parse has checked the rest. A shipped module is the one, to the byte,
-// that package probetest's tests had validated.
+// wrong: parse has checked the rest. A shipped module is, to the byte, one that
+// the tests of package probetest have had validated.
 func (m *Module) rewrite() ([]byte, error) {
 	if m.trust != Shipped {
 		ctx := context.Background()

@@ -26,7 +26,7 @@ import "encoding/binary"
 // The refill function is an import and all other function indices are shifted
 // behind it. Were it appended, an index one past the end, invalid in the
 // original, would name it; parse refuses such an index in any case, and wazero
-// validates the module as it was before it compiles what the rewriter made.
+// has validated the module as it was (Module.rewrite).
 const (
 	fuelModule = "assay_fuel"
 	fuelRefill = "refill"
