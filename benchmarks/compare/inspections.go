@@ -111,14 +111,13 @@ func (c *comparison) inspection(s *subject) error {
 	if err != nil {
 		return err
 	}
-	row := fmt.Sprintf("| %s | %s | %%s | %%s | %.1f | %.1f |", s.WantFormat, s.Name, inspected/1024, vetted/1024)
-	native := " |"
+	native := ""
 	if c.native != "" && s.WantFormat != string(engine.Raw) {
 		p, err := interleave(c.runs, inspect, c.nativeParser(s.WantFormat, s.path))
 		if err != nil {
 			return err
 		}
-		native = fmt.Sprintf(" %s |", short(p.b))
+		native = short(p.b)
 	}
 	report, err := s.report(c.ctx)
 	if err != nil {
@@ -129,11 +128,12 @@ func (c *comparison) inspection(s *subject) error {
 	if err != nil {
 		return err
 	}
-	slices.Sort(means)
 	if info != nil {
 		beside = fmt.Sprintf("%s | %.2g [%.2g, %.2g]", short(p.b), p.ratio, p.low, p.high)
 	}
-	fmt.Fprintf(&c.table, row+"%s %s |\n", short(p.a), short(means[len(means)/2]), native, beside)
+	slices.Sort(means)
+	fmt.Fprintf(&c.table, "| %s | %s | %s | %s | %.1f | %.1f | %s | %s |\n", s.WantFormat, s.Name,
+		short(p.a), short(means[len(means)/2]), inspected/1024, vetted/1024, native, beside)
 	return nil
 }
 
