@@ -32,15 +32,15 @@ type blocks struct {
 	size    int64 // in bytes; SizeUnknown while a stream arrives
 	arrived int64 // bytes of the stream that are there, when size is unknown
 
-	kept    []byte             // blocks in the order they were read
-	slots   map[int64]int      // block number -> index into kept, in blocks
+	kept    map[int64][]byte   // block number -> its bytes
+	memory  pieces             // of the kept ones
 	hashes  map[int64][32]byte // block number -> SHA-256, beyond the kept ones
 	order   []int64            // scratch: block numbers, sorted
 	scratch []byte
 }
 
 var blocksPool = sync.Pool{New: func() any {
-	return &blocks{slots: map[int64]int{}, hashes: map[int64][32]byte{}}
+	return &blocks{kept: map[int64][]byte{}, hashes: map[int64][32]byte{}}
 }}
 
 // newBlocks takes a blocks from the pool. Call recycle when nothing refers to
@@ -48,13 +48,13 @@ var blocksPool = sync.Pool{New: func() any {
 func newBlocks(source io.ReaderAt, size, arrived int64) *blocks {
 	b := blocksPool.Get().(*blocks)
 	b.source, b.size, b.arrived = source, size, arrived
+	b.memory.reset()
 	return b
 }
 
 func (b *blocks) recycle() {
 	b.source = nil
-	b.kept = b.kept[:0]
-	clear(b.slots)
+	clear(b.kept)
 	clear(b.hashes)
 	b.order = b.order[:0]
 	blocksPool.Put(b)
@@ -98,23 +98,22 @@ func (b *blocks) ReadAt(p []byte, off int64) (int, error) {
 // block returns the bytes of a block, possibly followed by those of the next
 // ones, valid until the next call. What must be read is read up to last.
 func (b *blocks) block(block, last int64) ([]byte, error) {
-	if slot, ok := b.slots[block]; ok {
-		return b.kept[slot*blockSize:][:b.length(block, 1)], nil
+	if data, ok := b.kept[block]; ok {
+		return data, nil
 	}
-	slot := len(b.kept) / blockSize
-	if slot == keptBlocks {
+	left := int64(keptBlocks - len(b.kept))
+	if left == 0 {
 		return b.compared(block, last)
 	}
-	count := b.missing(block, min(last, block+int64(keptBlocks-slot)-1))
-	b.kept = slices.Grow(b.kept, int(count)*blockSize)
-	data := b.kept[len(b.kept):][:b.length(block, count)]
+	data := b.memory.take(int(b.missing(block, min(last, block+left-1))))
+	// The last block of a source may be short; its place is a whole one.
+	data = data[:b.length(block, int64(len(data)/blockSize))]
 	if err := b.read(data, block); err != nil {
 		return nil, err
 	}
-	// The last block of a source may be short; its place is a whole one.
-	b.kept = b.kept[:len(b.kept)+int(count)*blockSize]
-	for i := range count {
-		b.slots[block+i] = slot + int(i)
+	for piece := range slices.Chunk(data, blockSize) {
+		b.kept[block] = piece
+		block++
 	}
 	return data, nil
 }
@@ -124,7 +123,7 @@ func (b *blocks) block(block, last int64) ([]byte, error) {
 func (b *blocks) missing(first, last int64) int64 {
 	n := int64(1)
 	for first+n <= last {
-		if _, ok := b.slots[first+n]; ok {
+		if _, ok := b.kept[first+n]; ok {
 			break
 		}
 		n++
@@ -181,7 +180,7 @@ func (b *blocks) read(p []byte, block int64) error {
 
 // appendSorted appends the numbers of all blocks seen, ascending.
 func (b *blocks) appendSorted(order []int64) []int64 {
-	for n := range b.slots {
+	for n := range b.kept {
 		order = append(order, n)
 	}
 	for n := range b.hashes {
@@ -254,8 +253,8 @@ func (b *blocks) verify(source io.ReaderAt, n int64, p []byte) error {
 		return fmt.Errorf("reading block at offset %d again: %w", n*blockSize, err)
 	}
 	same := false
-	if slot, ok := b.slots[n]; ok {
-		same = bytes.Equal(p, b.kept[slot*blockSize:][:len(p)])
+	if data, ok := b.kept[n]; ok {
+		same = bytes.Equal(p, data)
 	} else if sum, ok := b.hashes[n]; ok {
 		same = sha256.Sum256(p) == sum
 	}
@@ -274,10 +273,8 @@ func (b *blocks) serve(source io.ReaderAt, p []byte, off int64) (int, error) {
 	for done < len(p) {
 		at := off + int64(done)
 		n := at / blockSize
-		var data []byte
-		if slot, ok := b.slots[n]; ok {
-			data = b.kept[slot*blockSize:][:b.length(n, 1)]
-		} else {
+		data, ok := b.kept[n]
+		if !ok {
 			if read == nil {
 				read = make([]byte, blockSize)
 			}
