@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/assay-dev/assay/internal/openfile"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,18 +41,42 @@ type groupFolder struct {
 // and what nobody can guess come behind it.
 const groupPrefix = "assay-job-"
 
-// newCgroup makes a group with these limits, and where it can these rates. It
-// must be removed.
-func newCgroup(l Limits, rates []DeviceRate) (*cgroup, error) {
+// newCgroup makes a group with the limits of a process, and where it can its
+// rates. It must be removed.
+func newCgroup(s *Spec) (*cgroup, error) {
 	hierarchies, err := usableHierarchies()
 	if err != nil {
 		return nil, err
 	}
-	g, err := makeCgroup(hierarchies, l)
-	if err == nil && len(rates) > 0 {
-		g.held = g.holdTo(rates)
+	limits := s.Limits
+	if limits.AddressSpace, err = groupMemory(s); err != nil {
+		return nil, err
+	}
+	g, err := makeCgroup(hierarchies, limits)
+	if err == nil && len(s.Rates) > 0 {
+		g.held = g.holdTo(s.Rates)
 	}
 	return g, err
+}
+
+// groupMemory returns how much memory a group may use, in bytes: what one
+// process may map, and what of its files is memory and nothing else, which the
+// kernel counts as the group's that wrote it.
+func groupMemory(s *Spec) (int64, error) {
+	memory := s.Limits.AddressSpace
+	for i, f := range s.Files {
+		if f.Access != ReadWrite {
+			continue
+		}
+		var system unix.Statfs_t
+		if err := openfile.Control(f.File, func(fd int) error { return unix.Fstatfs(fd, &system) }); err != nil {
+			return 0, fmt.Errorf("descriptor %d: %w", 3+i, err)
+		}
+		if system.Type == unix.TMPFS_MAGIC || system.Type == unix.RAMFS_MAGIC {
+			memory += min(s.Limits.FileSize, math.MaxInt64-memory)
+		}
+	}
+	return memory, nil
 }
 
 func makeCgroup(hierarchies []hierarchy, l Limits) (_ *cgroup, err error) {

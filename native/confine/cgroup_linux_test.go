@@ -78,6 +78,25 @@ func TestCgroup(t *testing.T) {
 			t.Errorf("of memory: %+v, said %q", r, r.Stdout)
 		}
 	}
+	if has("memory") {
+		// A file in memory is no memory of the process.
+		fd, err := unix.MemfdCreate("output", unix.MFD_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inMemory := os.NewFile(uintptr(fd), "output")
+		defer inMemory.Close()
+		s := spec("data=3,256", "use=256")
+		s.Limits.AddressSpace, s.Limits.FileSize = 96<<20, 256<<20
+		s.Files = []File{{File: inMemory, Access: ReadWrite}}
+		r, err := run(t.Context(), s, onlyCgroup)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Limit != LimitMemory || string(r.Stdout) != "ok\n" {
+			t.Errorf("of memory, beside a file in it: %+v, said %q", r, r.Stdout)
+		}
+	}
 	awaitGone(leftBehind(t, "escape", onlyCgroup))
 	if left := groupsLeft(t); left != nil {
 		t.Errorf("left: %q", left)

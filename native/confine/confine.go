@@ -125,7 +125,9 @@ type Limits struct {
 	// CPU is processor time, user and system, of all threads; rounded up to a
 	// second.
 	CPU time.Duration
-	// AddressSpace is virtual memory in bytes.
+	// AddressSpace is virtual memory in bytes. A control group bounds by it what
+	// all its processes use together, besides what they write to files that are
+	// in memory (tmpfs), which FileSize bounds.
 	AddressSpace int64
 	// FileSize is the largest offset in bytes at which it may write to a
 	// file; zero means that it may write to none.

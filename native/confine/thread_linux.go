@@ -48,7 +48,7 @@ func newLaunch(s Spec, layers []string, stdout, stderr *output) (_ *launch, err 
 		return nil, err
 	}
 	if l.has(LayerCgroup) {
-		if l.group, err = newCgroup(s.Limits, s.Rates); err != nil {
+		if l.group, err = newCgroup(&s); err != nil {
 			return nil, fmt.Errorf("cgroup: %w", err)
 		}
 	}

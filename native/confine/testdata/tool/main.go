@@ -182,6 +182,18 @@ var actions = map[string]func(string) error{
 		}
 		return nil
 	},
+	"data": func(arg string) error {
+		fd, mib, _ := strings.Cut(arg, ",")
+		to, _ := strconv.Atoi(fd)
+		n, _ := strconv.ParseInt(mib, 10, 64)
+		p := make([]byte, 1<<20)
+		for i := range n {
+			if _, err := unix.Pwrite(to, p, i<<20); err != nil {
+				return err
+			}
+		}
+		return nil
+	},
 	"fill": func(arg string) error {
 		fd, size, _ := strings.Cut(arg, ",")
 		n, _ := strconv.Atoi(fd)
