@@ -87,30 +87,55 @@ func New(ctx context.Context, config *Config) (*Engine, error) {
 	if e.sandbox, err = sandbox.New(ctx, e.config.sandbox); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
+	var given []candidate
 	for _, m := range shipped {
-		err = errors.Join(err, e.load(m.File, m.Wasm, sandbox.Shipped))
+		given = append(given, candidate{m.File, m.Wasm, sandbox.Shipped})
 	}
 	for i, p := range e.config.probes {
-		err = errors.Join(err, e.load(fmt.Sprintf("third-party probe %d", i+1), p.Wasm, sandbox.ThirdParty))
+		given = append(given, candidate{fmt.Sprintf("third-party probe %d", i+1), p.Wasm, sandbox.ThirdParty})
 	}
-	if err != nil {
+	if err := e.load(given); err != nil {
 		return nil, errors.Join(fmt.Errorf("engine: %w", err), e.sandbox.Close(ctx))
 	}
 	return e, nil
 }
 
-func (e *Engine) load(name string, wasm []byte, trust sandbox.Trust) error {
-	m, err := e.sandbox.Load(wasm, trust)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+// A candidate is a module that is to be loaded as a probe.
+type candidate struct {
+	name  string
+	wasm  []byte
+	trust sandbox.Trust
+}
+
+// load loads probes, beside each other, and takes those that are fit in the
+// order in which they are given. Its error is of all others.
+func (e *Engine) load(given []candidate) error {
+	modules, errs := make([]*sandbox.Module, len(given)), make([]error, len(given))
+	var loading sync.WaitGroup
+	for i, c := range given {
+		loading.Go(func() { modules[i], errs[i] = e.sandbox.Load(c.wasm, c.trust) })
 	}
+	loading.Wait()
+	for i, c := range given {
+		if errs[i] == nil {
+			errs[i] = e.add(modules[i])
+		}
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("%s: %w", c.name, errs[i])
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// add takes a module as the last of the probes.
+func (e *Engine) add(m *sandbox.Module) error {
 	manifest := m.Manifest()
 	if _, ok := formats[Format(manifest.Format)]; !ok {
-		return fmt.Errorf("%s: format %q of the manifest is not known", name, manifest.Format)
+		return fmt.Errorf("format %q of the manifest is not known", manifest.Format)
 	}
 	for _, other := range e.probes {
 		if other.Manifest().Name == manifest.Name {
-			return fmt.Errorf("%s: a probe named %q is loaded already", name, manifest.Name)
+			return fmt.Errorf("a probe named %q is loaded already", manifest.Name)
 		}
 	}
 	e.headBytes = max(e.headBytes, manifest.HeadBytes())

@@ -100,10 +100,14 @@ func Lookup(key uint16) *Entry { return byKey[key] }
 // ByName returns the row with the given stable id, or nil.
 func ByName(name string) *Entry { return byName[name] }
 
+// rows is about how many there are: the look-ups are made when a program
+// starts, and to let them grow takes twice as long.
+const rows = 1 << 9
+
 var (
 	table  []*Entry
-	byKey  = map[uint16]*Entry{}
-	byName = map[string]*Entry{}
+	byKey  = make(map[uint16]*Entry, rows)
+	byName = make(map[string]*Entry, rows)
 )
 
 // LimitID returns the id of the finding that the host makes when a numeric

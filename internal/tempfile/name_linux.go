@@ -6,9 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
+
+	"github.com/assay-dev/assay/internal/pattern"
 )
 
 // prefix begins the names of temporary files.
@@ -19,11 +20,11 @@ func NewName() string { return prefix + host() + "-" + strings.ToLower(rand.Text
 
 // shape is what NewName returns: eight digits of the host, and 26 letters and
 // digits of base 32.
-var shape = regexp.MustCompile(`^\.assay-([0-9a-f]{8})-[a-z2-7]{26}$`)
+var shape = pattern.Lazy(`^\.assay-([0-9a-f]{8})-[a-z2-7]{26}$`)
 
 // ours tells whether a name is that of a temporary file of this host.
 func ours(name string) bool {
-	m := shape.FindStringSubmatch(name)
+	m := shape().FindStringSubmatch(name)
 	return m != nil && m[1] == host()
 }
 

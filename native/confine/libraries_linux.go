@@ -72,6 +72,10 @@ func dependencies(program string) (loader string, folders []string, err error) {
 	folders = slices.Clone(libraryFolders)
 	origin := strings.NewReplacer("$ORIGIN", filepath.Dir(program), "${ORIGIN}", filepath.Dir(program))
 	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
+		// Most programs have none, and their table of strings is long.
+		if there, err := f.DynValue(tag); err == nil && len(there) == 0 {
+			continue
+		}
 		paths, err := f.DynString(tag)
 		if err != nil {
 			return "", nil, fmt.Errorf("library path of %s: %w", program, err)

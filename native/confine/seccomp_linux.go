@@ -1,9 +1,9 @@
 package confine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"unsafe"
@@ -65,42 +65,46 @@ const (
 // call there is, and later for each call that depends on an argument. Several
 // rules for one number are alternatives, tried in their order.
 func assemble(auditArch uint32, rules []rule) []unix.SockFilter {
-	byNumber := map[uintptr][]rule{}
-	for _, r := range rules {
-		byNumber[r.number] = append(byNumber[r.number], r)
+	rules = slices.SortedStableFunc(slices.Values(rules), func(a, b rule) int { return cmp.Compare(a.number, b.number) })
+	var numbers [][]rule
+	for first, r := range rules {
+		if first > 0 && r.number == rules[first-1].number {
+			continue
+		}
+		next := first + 1
+		for next < len(rules) && rules[next].number == r.number {
+			next++
+		}
+		numbers = append(numbers, rules[first:next])
 	}
-	var p program
+	p := make(program, 0, 8*len(rules))
 	p.load(dataArch)
 	p.unless(auditArch, 1)
 	p.refuse(unknownCall)
 	p.load(dataNumber)
-	return append(p, search(slices.Sorted(maps.Keys(byNumber)), byNumber)...)
-}
-
-// search returns the program that finds the number in the accumulator among
-// these, which are in order, and applies its rules.
-func search(numbers []uintptr, rules map[uintptr][]rule) program {
-	const few = 3
-	var p program
-	if len(numbers) > few {
-		middle := len(numbers) / 2
-		below := search(numbers[:middle], rules)
-		p.unlessBelow(uint32(numbers[middle]), len(below))
-		return append(append(p, below...), search(numbers[middle:], rules)...)
-	}
-	for _, number := range numbers {
-		body := alternatives(rules[number])
-		p.unlessEqual(uint32(number), len(body))
-		p = append(p, body...)
-	}
-	p.refuse(unknownCall)
+	p.search(numbers)
 	return p
 }
 
-// alternatives returns the program of the rules for one number: comparisons,
-// each of which is complete in itself and leaves nothing behind for the next.
-func alternatives(rules []rule) program {
-	var p program
+// search finds the number in the accumulator among those of these rules, which
+// are in order, and applies them.
+func (p *program) search(numbers [][]rule) {
+	const few = 3
+	if len(numbers) > few {
+		middle := len(numbers) / 2
+		p.ifBelow(numbers[middle][0].number, func() { p.search(numbers[:middle]) })
+		p.search(numbers[middle:])
+		return
+	}
+	for _, rules := range numbers {
+		p.ifEqual(rules[0].number, func() { p.alternatives(rules) })
+	}
+	p.refuse(unknownCall)
+}
+
+// alternatives applies the rules for one number: comparisons, each of which is
+// complete in itself and leaves nothing behind for the next.
+func (p *program) alternatives(rules []rule) {
 	for _, r := range rules {
 		for i, c := range r.when {
 			// Skip what is left of the conditions, and the verdict.
@@ -113,7 +117,6 @@ func alternatives(rules []rule) program {
 	if last := rules[len(rules)-1]; len(last.when) > 0 {
 		p.refuse(last.refusal)
 	}
-	return p
 }
 
 // program is a filter being written. The accumulator holds the call's number
@@ -135,21 +138,26 @@ func (p *program) skipUnless(k uint32, n int) {
 	p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, 0, n)
 }
 
-// unlessBelow skips n instructions unless the accumulator is less than k.
-func (p *program) unlessBelow(k uint32, n int) {
-	p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, k, 0, 1)
-	p.jump(n)
+// ifBelow skips the body unless the accumulator is less than k.
+func (p *program) ifBelow(k uintptr, body func()) {
+	p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, uint32(k), 0, 1)
+	p.jumpOver(body)
 }
 
-// unlessEqual skips n instructions unless the accumulator equals k.
-func (p *program) unlessEqual(k uint32, n int) {
-	p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, 1, 0)
-	p.jump(n)
+// ifEqual skips the body unless the accumulator equals k.
+func (p *program) ifEqual(k uintptr, body func()) {
+	p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, uint32(k), 1, 0)
+	p.jumpOver(body)
 }
 
-// jump skips n instructions, of which there may be more than the 255 that a
+// jumpOver skips the body, which may be longer than the 255 instructions that a
 // comparison can skip.
-func (p *program) jump(n int) { p.add(unix.BPF_JMP|unix.BPF_JA, uint32(n), 0, 0) }
+func (p *program) jumpOver(body func()) {
+	jump := len(*p)
+	p.add(unix.BPF_JMP|unix.BPF_JA, 0, 0, 0)
+	body()
+	(*p)[jump].K = uint32(len(*p) - jump - 1)
+}
 
 // test skips n instructions unless the masked word at offset equals value.
 // It is three instructions long.

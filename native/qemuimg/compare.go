@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"time"
 
+	"github.com/assay-dev/assay/internal/pattern"
 	"github.com/assay-dev/assay/internal/vetted"
 	"github.com/assay-dev/assay/native/confine"
 	"github.com/assay-dev/assay/native/throttle"
@@ -83,10 +83,10 @@ const exitDiffer = 1
 
 // mismatch is how qemu-img says where images differ, on a line that may begin
 // with what -p printed.
-var mismatch = regexp.MustCompile(`(?m)(?:^|\r)Content mismatch at offset (\d{1,19})!$`)
+var mismatch = pattern.Lazy(`(?m)(?:^|\r)Content mismatch at offset (\d{1,19})!$`)
 
 // identical is how it says that they do not.
-var identical = regexp.MustCompile(`(?m)(?:^|\r)Images are identical\.$`)
+var identical = pattern.Lazy(`(?m)(?:^|\r)Images are identical\.$`)
 
 // compared reads the answer of a comparison that came to its end; otherwise
 // the error is the call's. The status and the words must say the same: the
@@ -100,10 +100,10 @@ func compared(result *confine.Result, err error, larger int64) (*CompareResult, 
 		Identical: err == nil, Offset: -1,
 		Layers: result.Layers, CPU: result.UserTime + result.SystemTime, Wall: result.Wall,
 	}
-	where := mismatch.FindSubmatch(result.Stdout)
+	where := mismatch().FindSubmatch(result.Stdout)
 	switch {
 	case found.Identical:
-		if where != nil || !identical.Match(result.Stdout) {
+		if where != nil || !identical().Match(result.Stdout) {
 			return nil, errors.New("the answer of qemu-img: exit status 0, and not a word that the images are identical")
 		}
 	case where == nil:

@@ -24,12 +24,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/assay-dev/assay/internal/pattern"
 	"github.com/assay-dev/assay/native/confine"
 )
 
@@ -164,10 +164,10 @@ func hasDriver(answer []byte, driver string) bool {
 
 // versionLine is how qemu-img begins its answer to --version; distributions
 // put their own version behind it, in parentheses.
-var versionLine = regexp.MustCompile(`^qemu-img version (\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?`)
+var versionLine = pattern.Lazy(`^qemu-img version (\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?`)
 
 func parseVersion(answer []byte) (Version, error) {
-	m := versionLine.FindSubmatch(answer)
+	m := versionLine().FindSubmatch(answer)
 	if m == nil {
 		return Version{}, fmt.Errorf("it answers --version with %.60q", answer)
 	}

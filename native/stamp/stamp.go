@@ -22,6 +22,8 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+
+	"github.com/assay-dev/assay/internal/pattern"
 )
 
 // Attribute is the name of the extended attribute.
@@ -96,16 +98,16 @@ func parse(text []byte) (*Stamp, error) {
 
 // Patterns of the fields.
 var (
-	name64  = regexp.MustCompile(`^[0-9a-f]{16}$`)
-	name256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	format  = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
+	name64  = pattern.Lazy(`^[0-9a-f]{16}$`)
+	name256 = pattern.Lazy(`^[0-9a-f]{64}$`)
+	format  = pattern.Lazy(`^[a-z0-9]{1,16}$`)
 )
 
 // check fails unless every field is one that could have been written.
 func (s *Stamp) check() error {
 	for _, field := range []struct {
 		name, value string
-		pattern     *regexp.Regexp
+		form        func() *regexp.Regexp
 		optional    bool
 	}{
 		{"report", s.Report, name256, false}, {"probes", s.Probes, name256, false}, {"policy", s.Policy, name256, false},
@@ -115,7 +117,7 @@ func (s *Stamp) check() error {
 		if field.optional && field.value == "" {
 			continue
 		}
-		if !field.pattern.MatchString(field.value) {
+		if !field.form().MatchString(field.value) {
 			return fmt.Errorf("%s is not what it must be", field.name)
 		}
 	}

@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/assay-dev/assay/engine"
+	"github.com/assay-dev/assay/internal/pattern"
 	"github.com/assay-dev/assay/probes"
 )
 
@@ -20,7 +20,7 @@ var skeletons embed.FS
 // Languages are those that a skeleton can be written in.
 var Languages = []string{"rust", "c"}
 
-var skeletonName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+var skeletonName = pattern.Lazy(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
 // words returns what stands for the words in braces of the templates. There are
 // no others: package text/template would make every program that imports this
@@ -47,7 +47,7 @@ func words(name string) []string {
 // lower-case letters, digits and dashes, and none of Assay's own formats,
 // whose probes ship.
 func WriteSkeleton(dir, name, language string) error {
-	if len(name) > 32 || !skeletonName.MatchString(name) {
+	if len(name) > 32 || !skeletonName().MatchString(name) {
 		return fmt.Errorf("probetest: name %q is not lower-case letters, digits and dashes, at most 32", name)
 	}
 	if _, err := engine.ParseFormat(name); err == nil {
