@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"golang.org/x/sys/cpu"
@@ -30,6 +31,7 @@ const compileFuel = 768
 type code struct {
 	runtime wazero.Runtime
 	module  wazero.CompiledModule
+	kept    sync.Pool // *run, with an instance as it was made
 }
 
 // code returns the module's code for a run with the given depth and budget.
@@ -103,5 +105,5 @@ func (m *Module) compile(open func() (wazero.Runtime, error)) (_ *code, err erro
 	if err != nil {
 		return nil, fmt.Errorf("compile probe %s: %w", m.manifest.Name, err)
 	}
-	return &code{r, compiled}, nil
+	return &code{runtime: r, module: compiled}, nil
 }

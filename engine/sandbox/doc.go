@@ -1,5 +1,6 @@
 // Package sandbox is a probe's life: a WebAssembly module is checked against a
-// profile, metered, compiled, and run in an instance of its own each time.
+// profile, metered, compiled, and run in an instance that is new, or reset to
+// what a new one is.
 //
 // What it protects: the embedding process, from a module that nobody has read
 // and from an image that is written to confuse it. A module that passed Load
@@ -29,5 +30,6 @@
 //	fuel.go       the rewriting that meters it
 //	compile.go    wazero's validation and compilation, and which engine pays
 //	run.go        one run
+//	instance.go   the instance it is in, and how that is used again
 //	memory.go     the pooled state of runs, with the linear memory
 package sandbox

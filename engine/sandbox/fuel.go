@@ -1,6 +1,9 @@
 package sandbox
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"fmt"
+)
 
 // Fuel. The rewriter adds to a checked module
 //
@@ -8,6 +11,7 @@ import "encoding/binary"
 //     slice that was granted, 0 at first;
 //   - an imported function, fuelRefill of fuelModule: how the guest asks for
 //     the next slice;
+//   - exports of its mutable globals, by which the host resets them;
 //   - at the entry of every function and at every loop header, code that
 //     subtracts the weight of the region it opens and calls fuelRefill when
 //     less than nothing is left.
@@ -141,14 +145,29 @@ func (w *rewriter) extend(id byte, n int, entry ...byte) {
 	w.emit(id, append(w.section, entry...))
 }
 
+// globalName is the name by which a mutable global is exported, for the host to
+// reset it (Module.keep). A module has no exports of such names.
+func globalName(index int) string { return fmt.Sprintf("assay_global_%d", index) }
+
 func (w *rewriter) exports() {
-	s := appendCount(w.section[:0], len(w.module.exports)+1)
+	mutable := 0
+	for _, g := range w.globals {
+		if g.mutable {
+			mutable++
+		}
+	}
+	s := appendCount(w.section[:0], len(w.module.exports)+mutable+1)
 	for _, e := range w.module.exports {
 		s = append(appendName(s, e.name), e.kind)
 		if e.kind == kindFunc {
 			s = appendCount(s, w.function(e.index))
 		} else {
 			s = appendCount(s, int(e.index))
+		}
+	}
+	for i, g := range w.globals {
+		if g.mutable {
+			s = appendCount(append(appendName(s, globalName(i)), kindGlobal), i)
 		}
 	}
 	s = append(appendName(s, fuelGlobal), kindGlobal)

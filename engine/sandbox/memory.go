@@ -3,29 +3,26 @@ package sandbox
 import (
 	"context"
 
-	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/assay-dev/assay/hostfuncs"
 )
 
-// run is the state of one run: its linear memory, what it may spend, and why
-// it was stopped. It is pooled by size of memory and makes an instance cheap:
-// a memory of its own would cost 40 µs and 64 KiB of garbage each time.
+// run is the state of one run: its linear memory, the instance in it, what it
+// may spend, and why it was stopped. It is pooled, without an instance by size
+// of memory, and makes one cheap: a memory of its own would cost 40 µs and 64
+// KiB of garbage each time.
 //
-// To wazero it is three things. As the memory allocator it hands out its
-// memory, whose size never changes; freeing it does nothing, as the run is put
-// back when it is over in any case, also when instantiating failed, of which
-// wazero tells the allocator nothing. As the context it is how the host
-// functions find it without allocating; it hides the values of the caller's
-// context, through which wazero could be told to do other things.
+// To wazero it is the context: how the host functions find it without
+// allocating. It hides the values of the caller's context, through which wazero
+// could be told to do other things.
 type run struct {
 	context.Context                 // of the caller
-	guest           context.Context // r, and r as the allocator
-	memory          []byte          // zero when the run begins
+	guest           context.Context // r, with its memory as the allocator
+	memory          linear          // zero when an instance is made in it
+	instance                        // none when its module is nil
 	call            *hostfuncs.Call // of the caller's Result
 
-	fuel    api.MutableGlobal // what is left of what was granted
 	granted int64
 	budget  int64 // of fuel, for the whole run
 	slice   int64 // of fuel, for one refill
@@ -36,20 +33,12 @@ type run struct {
 
 func newRun(pages int) *run {
 	r := &run{memory: make([]byte, pages*pageSize)}
-	r.guest = experimental.WithMemoryAllocator(r, r)
+	r.guest = experimental.WithMemoryAllocator(r, r.memory)
 	return r
 }
 
-// take returns a run for a module with the given number of pages.
-func (s *Sandbox) take(pages int) *run { return s.runs[pages].Get().(*run) }
-
-// give takes back a run whose instance is closed. The memory is cleared here
-// and not when it is next used: no bytes of an image stay behind.
-func (s *Sandbox) give(r *run) {
-	clear(r.memory)
-	*r = run{guest: r.guest, memory: r.memory}
-	s.runs[len(r.memory)/pageSize].Put(r)
-}
+// reset forgets what belongs to one run alone.
+func (r *run) reset() { *r = run{guest: r.guest, memory: r.memory, instance: r.instance} }
 
 type runKey struct{}
 
@@ -61,17 +50,24 @@ func (r *run) Value(key any) any {
 	return nil
 }
 
+// linear is the memory of a run. To wazero it is the allocator, which hands out
+// the memory, whose size never changes. Freeing it does nothing: the run is put
+// back when it is over in any case, also when instantiating failed, of which
+// wazero tells the allocator nothing. The instance refers to it and not to the
+// run, so that the garbage collector can take a run with an instance.
+type linear []byte
+
 // Allocate implements experimental.MemoryAllocator.
-func (r *run) Allocate(_, _ uint64) experimental.LinearMemory { return r }
+func (l linear) Allocate(_, _ uint64) experimental.LinearMemory { return l }
 
 // Reallocate implements experimental.LinearMemory. wazero calls it once, for
 // the size the module declares.
-func (r *run) Reallocate(size uint64) []byte {
-	if size > uint64(len(r.memory)) {
+func (l linear) Reallocate(size uint64) []byte {
+	if size > uint64(len(l)) {
 		return nil
 	}
-	return r.memory[:size:size]
+	return l[:size:size]
 }
 
 // Free implements experimental.LinearMemory.
-func (r *run) Free() {}
+func (l linear) Free() {}

@@ -25,6 +25,14 @@ type global struct {
 	value   int64 // of a constant
 }
 
+// bits is the value as wazero has it.
+func (g global) bits() uint64 {
+	if g.typ == typeI32 {
+		return uint64(uint32(g.value))
+	}
+	return uint64(g.value)
+}
+
 type export struct {
 	name  string
 	kind  byte
@@ -34,6 +42,12 @@ type export struct {
 type element struct {
 	offset int
 	funcs  []uint32
+}
+
+// segment is data of the module's in memory.
+type segment struct {
+	offset uint32
+	bytes  span
 }
 
 // body is a function defined by the module. code is what follows its
@@ -58,6 +72,7 @@ type module struct {
 	globals   []global
 	exports   []export
 	elements  []element
+	data      []segment
 	bodies    []body
 	edges     int    // of branches, in all bodies
 	window    uint32 // address
@@ -361,7 +376,9 @@ func (m *module) readData(r *reader) {
 		}
 		offset := uint64(uint32(r.constant(typeI32)))
 		n := r.u32()
+		from := r.pos
 		r.bytes(n)
+		m.data = append(m.data, segment{uint32(offset), span{from, r.pos}})
 		if offset+uint64(n) > uint64(m.pages)*pageSize {
 			r.fail(at, RuleMemory, "data from %d to %d in a memory of %d pages", offset, offset+uint64(n), m.pages)
 		}

@@ -38,8 +38,9 @@ type Result struct {
 	call hostfuncs.Call
 }
 
-// Run runs the module over an image in an instance of its own and fills in
-// out. The error is
+// Run runs the module over an image, in an instance that nothing else uses
+// meanwhile and that holds nothing of earlier runs, and fills in out. The error
+// is
 //
 //   - a *ProbeError when the probe is at fault: it trapped, ran over its
 //     budget or reported nonsense;
@@ -76,8 +77,13 @@ func (m *Module) run(ctx context.Context, memory []byte, in Input, out *Result) 
 		return err
 	}
 
-	r := s.take(m.parsed.pages)
-	defer s.give(r)
+	r := m.take(code, memory != nil)
+	kept := false
+	defer func() {
+		if !kept {
+			s.give(r)
+		}
+	}()
 	if memory != nil {
 		defer r.over(memory)()
 	}
@@ -102,30 +108,22 @@ func (m *Module) run(ctx context.Context, memory []byte, in Input, out *Result) 
 		out.Outcome = hostfuncs.NoMatch
 		return m.failure(err)
 	}
+	if kept = m.keeps() && memory == nil; kept {
+		m.keep(code, r)
+	}
 	return nil
 }
 
-// instances is how modules are instantiated: with no name, so that any number
-// can be there at a time, no start functions, and a source of random numbers
-// that is not seeded anew for each of them, as nothing reads it.
-var instances = wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(noRandom{})
-
-type noRandom struct{}
-
-func (noRandom) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
-
-// execute makes an instance, calls it and closes it.
+// execute calls the instance of a run, which it makes where there is none.
 func (m *Module) execute(r *run, code *code, head []byte, in Input, out *Result) error {
-	instance, err := code.runtime.InstantiateModule(r.guest, code.module, instances)
-	if err != nil {
-		return fmt.Errorf("instantiate: %w", err)
+	if r.module == nil {
+		if err := m.instantiate(r, code); err != nil {
+			return err
+		}
 	}
-	defer instance.Close(r.guest)
 	copy(r.memory[m.parsed.window:], head)
-	r.fuel = instance.ExportedGlobal(fuelGlobal).(api.MutableGlobal)
-	probe := instance.ExportedFunction(hostfuncs.ExportProbe)
 	r.stack = [3]uint64{uint64(len(head)), uint64(in.Image.Size()), uint64(in.Depth)}
-	if err := probe.CallWithStack(r.guest, r.stack[:]); err != nil {
+	if err := r.probe.CallWithStack(r.guest, r.stack[:]); err != nil {
 		if r.stopped != nil {
 			return r.stopped
 		}

@@ -322,9 +322,11 @@ func TestRunCancelled(t *testing.T) {
 
 // hashing is a probe with state: it writes to all of its memory and to a
 // global, and returns match only if both were as declared when it began.
-func hashing() *wb.Module {
+func hashing(last ...any) *wb.Module {
 	m := wb.Frame()
 	state := m.Add(wb.Globals, wb.I32, 1, wb.I32Const, 7, wb.End)
+	long := m.Add(wb.Globals, wb.I64, 1, wb.I64Const, wb.S(-1<<40), wb.End)
+	m.Add(wb.Datas, data(7, "\x00\x07"))
 	m.Add(wb.Datas, data(8, "\x2a"))
 	m.ExportProbe(m.FuncLocals(wb.TypeProbe, wb.Vec(wb.Code(wb.U(2), wb.I32)),
 		// local 3: the sum of all memory outside the window, then all is set.
@@ -335,7 +337,10 @@ func hashing() *wb.Module {
 		wb.End,
 		wb.LocalGet, 3, wb.I32Const, wb.S(42), 0x46, // i32.eq
 		wb.GlobalGet, state, wb.I32Const, 7, 0x46, 0x71,
-		wb.I32Const, 9, wb.GlobalSet, state))
+		wb.I32Const, 9, wb.GlobalSet, state,
+		wb.GlobalGet, long, wb.I64Const, wb.S(-1<<40), 0x51, 0x71, // i64.eq
+		wb.I64Const, 9, wb.GlobalSet, long,
+		wb.Code(last...)))
 	return m
 }
 
@@ -353,6 +358,8 @@ func TestRunsAreIsolated(t *testing.T) {
 		}
 		clean, dirty := load(hashing()), load(wb.Probe(
 			wb.I64Const, 0, wb.I32Const, 0, wb.I32Const, wb.S(65536), wb.Call, wb.FuncReadAt, wb.Unreachable))
+		// Traps when there is a head, after it has changed all it can.
+		both := load(hashing(wb.LocalGet, 0, wb.If, wb.None, wb.Unreachable, wb.End))
 		var out Result
 		in := header(bytes.Repeat([]byte{0xff}, 65536))
 		for i := range 4 {
@@ -360,6 +367,12 @@ func TestRunsAreIsolated(t *testing.T) {
 			if err := clean.Run(t.Context(), header(nil), &out); err != nil || out.Outcome != hostfuncs.Match {
 				t.Fatalf("%s, run %d: outcome %d, error %v: something was left behind", mode, i, out.Outcome, err)
 			}
+			for range 2 {
+				if err := both.Run(t.Context(), header(nil), &out); err != nil || out.Outcome != hostfuncs.Match {
+					t.Fatalf("%s, run %d of one module: outcome %d, error %v: something was left behind", mode, i, out.Outcome, err)
+				}
+			}
+			wantProbeError(t, both.Run(t.Context(), in, &out), ProbeTrap)
 		}
 	}
 }

@@ -110,8 +110,8 @@ macro_rules! probe {
 
             #[no_mangle]
             pub extern "C" fn assay_probe(window_len: u32, size: i64, depth: i32) -> i32 {
-                // SAFETY: the host calls this once in an instance, so that
-                // these are the only references.
+                // SAFETY: the host calls this once in an instance, or when the
+                // last call has returned: these are the only references.
                 let (window, cache, chunk, record) =
                     unsafe { (assay_window.bytes(), CACHE.bytes(), CHUNK.bytes(), RECORD.bytes()) };
                 let window = window.get(..window_len as usize).unwrap_or_default();
