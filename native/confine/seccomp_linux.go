@@ -106,13 +106,7 @@ func (p *program) search(numbers [][]rule) {
 // complete in itself and leaves nothing behind for the next.
 func (p *program) alternatives(rules []rule) {
 	for _, r := range rules {
-		for i, c := range r.when {
-			// Skip what is left of the conditions, and the verdict.
-			left := 1 + 6*(len(r.when)-1-i)
-			p.test(dataArgs+8*uint32(c.arg)+highHalf, uint32(c.mask>>32), uint32(c.value>>32), left+3)
-			p.test(dataArgs+8*uint32(c.arg)+lowHalf, uint32(c.mask), uint32(c.value), left)
-		}
-		p.allow()
+		p.ifAll(r.when, p.allow)
 	}
 	if last := rules[len(rules)-1]; len(last.when) > 0 {
 		p.refuse(last.refusal)
@@ -133,11 +127,6 @@ func (p *program) load(offset uint32) { p.add(unix.BPF_LD|unix.BPF_W|unix.BPF_AB
 // unless skips n instructions when the accumulator equals k.
 func (p *program) unless(k uint32, n int) { p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, n, 0) }
 
-// skipUnless skips n instructions, 255 at most, unless the accumulator equals k.
-func (p *program) skipUnless(k uint32, n int) {
-	p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, k, 0, n)
-}
-
 // ifBelow skips the body unless the accumulator is less than k.
 func (p *program) ifBelow(k uintptr, body func()) {
 	p.add(unix.BPF_JMP|unix.BPF_JGE|unix.BPF_K, uint32(k), 0, 1)
@@ -150,6 +139,31 @@ func (p *program) ifEqual(k uintptr, body func()) {
 	p.jumpOver(body)
 }
 
+// ifAll skips the body, of a few instructions, unless all conditions hold. The
+// accumulator is lost.
+func (p *program) ifAll(conditions []condition, body func()) {
+	var comparisons []int
+	for _, c := range conditions {
+		for _, half := range []struct{ offset, mask, value uint32 }{
+			{highHalf, uint32(c.mask >> 32), uint32(c.value >> 32)}, {lowHalf, uint32(c.mask), uint32(c.value)},
+		} {
+			if half.mask == 0 {
+				continue // it may be anything
+			}
+			p.load(dataArgs + 8*uint32(c.arg) + half.offset)
+			if half.mask != math.MaxUint32 {
+				p.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, half.mask, 0, 0)
+			}
+			comparisons = append(comparisons, len(*p))
+			p.add(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_K, half.value, 0, 0)
+		}
+	}
+	body()
+	for _, at := range comparisons {
+		(*p)[at].Jf = uint8(len(*p) - at - 1)
+	}
+}
+
 // jumpOver skips the body, which may be longer than the 255 instructions that a
 // comparison can skip.
 func (p *program) jumpOver(body func()) {
@@ -157,14 +171,6 @@ func (p *program) jumpOver(body func()) {
 	p.add(unix.BPF_JMP|unix.BPF_JA, 0, 0, 0)
 	body()
 	(*p)[jump].K = uint32(len(*p) - jump - 1)
-}
-
-// test skips n instructions unless the masked word at offset equals value.
-// It is three instructions long.
-func (p *program) test(offset, mask, value uint32, n int) {
-	p.load(offset)
-	p.add(unix.BPF_ALU|unix.BPF_AND|unix.BPF_K, mask, 0, 0)
-	p.skipUnless(value, n)
 }
 
 func (p *program) allow() { p.add(unix.BPF_RET|unix.BPF_K, unix.SECCOMP_RET_ALLOW, 0, 0) }

@@ -145,16 +145,10 @@ func (l lack) impose(t *testing.T) {
 	var p program
 	p.load(dataNumber)
 	for _, r := range l.calls {
-		var body program
-		for j, c := range r.when {
-			left := 1 + 6*(len(r.when)-1-j)
-			body.test(dataArgs+8*uint32(c.arg)+highHalf, uint32(c.mask>>32), uint32(c.value>>32), left+3)
-			body.test(dataArgs+8*uint32(c.arg)+lowHalf, uint32(c.mask), uint32(c.value), left)
-		}
-		body.refuse(l.refusal)
-		body.load(dataNumber)
-		p.skipUnless(uint32(r.number), len(body))
-		p = append(p, body...)
+		p.ifEqual(r.number, func() {
+			p.ifAll(r.when, func() { p.refuse(l.refusal) })
+			p.load(dataNumber)
+		})
 	}
 	p.allow()
 	runtime.LockOSThread()
