@@ -171,6 +171,9 @@ type Spec struct {
 	Deadline time.Duration
 	Watchdog time.Duration
 
+	// Started, if set, is told the number of the process when it runs. Once Run
+	// has returned the number may be that of another.
+	Started func(pid int)
 	// Held, if set, tells whether the host keeps the process waiting, as for a
 	// rate that is not to be exceeded. The watchdog does not count such time.
 	Held func() bool

@@ -86,6 +86,9 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
+	if s.Started != nil {
+		s.Started(p.pid)
+	}
 	if s.Counter != nil {
 		s.Counter.follow(p.pid)
 	}

@@ -260,6 +260,21 @@ func TestEscaped(t *testing.T) {
 	}
 }
 
+// TestStarted: the caller is told of the process while that runs.
+func TestStarted(t *testing.T) {
+	needTool(t, LayerLimits)
+	pid := 0
+	s := spec("sleep=100ms")
+	s.Started = func(p int) {
+		if pid = p; gone(p) {
+			t.Errorf("process %d does not run", p)
+		}
+	}
+	if _, err := Run(t.Context(), s); err != nil || pid == 0 {
+		t.Errorf("told of process %d, error %v", pid, err)
+	}
+}
+
 func TestNotStarted(t *testing.T) {
 	needTool(t, allLayers()...)
 	text := openFile(t, filepath.Join(t.TempDir(), "text"), os.O_CREATE|os.O_RDWR)

@@ -42,6 +42,9 @@ type Export struct {
 	Source io.ReaderAt
 	// Pinned is what is served as it once was; nil when nothing is.
 	Pinned Pinned
+	// Client, if not nil, tells the number of the process that the client is, or
+	// 0 while there is none: that may make serving it faster.
+	Client func() int
 	// Wait, if not nil, is called before n bytes are read, at most WaitBytes,
 	// by several goroutines at a time: to hold back the client, which gets
 	// them when it returns. An error ends the session.
@@ -158,6 +161,9 @@ type kernel struct {
 	move func(off, n int64) error
 	// willNeed begins to read n bytes from off on.
 	willNeed func(off, n int64)
+	// follow moves the calling thread, which is then to do nothing else, to where
+	// the client runs.
+	follow func()
 	// extent returns where the extent at off ends, end at the latest, and
 	// whether it is a hole.
 	extent func(off, end int64) (next int64, hole bool, err error)

@@ -80,6 +80,7 @@ func (s *session) useKernel(conn, file *os.File) {
 			_ = openfile.Control(file, func(fd int) error { return unix.Fadvise(fd, off, n, unix.FADV_WILLNEED) })
 		},
 		extent: func(off, end int64) (int64, bool, error) { return openfile.Extent(file, off, end, s.export.Size) },
+		follow: follower(s.export.Client),
 	}
 }
 

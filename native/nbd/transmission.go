@@ -129,10 +129,16 @@ const yieldEvery = 4 * time.Millisecond
 // work answers requests until none follows.
 func (s *session) work() {
 	w := worker{session: s}
-	yielded := time.Now()
+	if s.kernel.follow != nil {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the session
+	}
+	var yielded time.Time
 	for {
 		if now := time.Now(); now.Sub(yielded) > yieldEvery {
 			runtime.Gosched()
+			if s.kernel.follow != nil {
+				s.kernel.follow()
+			}
 			yielded = now
 		}
 		r, ok := s.next()

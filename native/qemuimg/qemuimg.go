@@ -232,7 +232,8 @@ type job struct {
 	limits   Limits
 	fileSize int64 // the largest file it may write, in bytes
 	output   func([]byte)
-	held     *held // nil when it is not
+	started  func(pid int) // may be nil
+	held     *held         // nil when it is not
 }
 
 // run runs qemu-img. The result is not nil if err is nil or a *ToolError.
@@ -248,6 +249,7 @@ func (t *Tool) run(ctx context.Context, op string, j job) (*confine.Result, erro
 		Deadline:   j.limits.Deadline,
 		Watchdog:   j.limits.NoProgress,
 		Output:     j.output,
+		Started:    j.started,
 		Users:      t.config.Users,
 		UID:        t.config.UID,
 		GID:        t.config.GID,

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/internal/vetted"
@@ -157,6 +158,8 @@ func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*
 	// What waits for its turn to be served does so as long as the tool runs.
 	waiting, stopWaiting := context.WithCancel(ctx)
 	defer stopWaiting()
+	var client atomic.Int64
+	j.started = func(pid int) { client.Store(int64(pid)) }
 	served := make([]chan error, 0, len(sources))
 	for _, s := range sources {
 		done := make(chan error, 1)
@@ -166,6 +169,7 @@ func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*
 			continue
 		}
 		s.export.Release = s.work.Hold() // a cancelled job leaves a read behind
+		s.export.Client = func() int { return int(client.Load()) }
 		if j.held != nil {
 			from := j.held.job.Source(s.work.File())
 			s.export.Wait = func(n int64) error { return j.held.wait(waiting, from, n) }
