@@ -72,7 +72,8 @@ func groupMemory(s *Spec) (int64, error) {
 		if err := openfile.Control(f.File, func(fd int) error { return unix.Fstatfs(fd, &system) }); err != nil {
 			return 0, fmt.Errorf("descriptor %d: %w", 3+i, err)
 		}
-		if system.Type == unix.TMPFS_MAGIC || system.Type == unix.RAMFS_MAGIC {
+		switch uint32(system.Type) {
+		case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC:
 			memory += min(s.Limits.FileSize, math.MaxInt64-memory)
 		}
 	}

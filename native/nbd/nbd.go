@@ -161,9 +161,9 @@ type kernel struct {
 	move func(off, n int64) error
 	// willNeed begins to read n bytes from off on.
 	willNeed func(off, n int64)
-	// follow moves the calling thread, which is then to do nothing else, to where
-	// the client runs.
-	follow func()
+	// follow keeps the calling thread, which is to do nothing else, where the
+	// client runs, or lets it run anywhere.
+	follow func(keep bool)
 	// extent returns where the extent at off ends, end at the latest, and
 	// whether it is a hole.
 	extent func(off, end int64) (next int64, hole bool, err error)

@@ -133,17 +133,23 @@ func (s *session) work() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the session
 	}
 	var yielded time.Time
+	var short, long int // answers since then
 	for {
 		if now := time.Now(); now.Sub(yielded) > yieldEvery {
 			runtime.Gosched()
 			if s.kernel.follow != nil {
-				s.kernel.follow()
+				s.kernel.follow(short >= long)
 			}
-			yielded = now
+			yielded, short, long = now, 0, 0
 		}
 		r, ok := s.next()
 		if !ok {
 			return
+		}
+		if r.command == cmdRead && r.length > copied {
+			long++
+		} else {
+			short++
 		}
 		if err := w.answer(r); err != nil {
 			s.fail(err)
