@@ -38,6 +38,7 @@ func (c *comparison) conversions() error {
 		{from: "vmdk", to: "raw", handOff: "nbd"},
 		{from: "vhdx", to: "raw", handOff: "nbd"},
 		{from: "raw", to: "qcow2", handOff: "nbd"},
+		{from: "raw", to: "qcow2", compress: "zstd", handOff: "nbd"},
 		{from: "raw", to: "raw"},
 		{from: "raw", to: "vmdk"},
 		{from: "raw", to: "vhd"},
