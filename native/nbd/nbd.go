@@ -161,8 +161,8 @@ type kernel struct {
 	move func(off, n int64) error
 	// willNeed begins to read n bytes from off on.
 	willNeed func(off, n int64)
-	// follow keeps the calling thread, which is to do nothing else, where the
-	// client runs, or lets it run anywhere.
+	// follow keeps the calling thread, to which its goroutine is locked, where
+	// the client runs, or lets it run anywhere.
 	follow func(keep bool)
 	// extent returns where the extent at off ends, end at the latest, and
 	// whether it is a hole.

@@ -130,7 +130,9 @@ const yieldEvery = 4 * time.Millisecond
 func (s *session) work() {
 	w := worker{session: s}
 	if s.kernel.follow != nil {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the session
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer s.kernel.follow(false)
 	}
 	var yielded time.Time
 	var short, long int // answers since then
