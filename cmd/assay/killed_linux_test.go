@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/assay-dev/assay/internal/procstat"
 )
 
 // killRounds is how often a conversion is killed: with ASSAY_LONG, more often.
@@ -67,11 +69,10 @@ func killed(t *testing.T, after time.Duration, args ...string) (pid int, was boo
 	return cmd.Process.Pid, status.Signaled()
 }
 
-// statOf returns the state of a process and its parent; empty if there is none
-// (proc_pid_stat(5): they come behind the name, which is in parentheses).
+// statOf returns the state of a process and its parent; empty if there is none.
 func statOf(pid int) (stat [2]string) {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	copy(stat[:], strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])))
+	fields, _ := procstat.Read(pid)
+	copy(stat[:], fields)
 	return stat
 }
 

@@ -1,13 +1,12 @@
 package confine
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/assay-dev/assay/internal/openfile"
+	"github.com/assay-dev/assay/internal/procstat"
 	"golang.org/x/sys/unix"
 )
 
@@ -53,15 +52,10 @@ func (w *watchdog) stalled(now time.Time) bool {
 // look samples the process. What cannot be read counts as unchanged.
 func (w *watchdog) look() progress {
 	var p progress
-	// proc_pid_stat(5): the name, in parentheses, may hold anything; utime
-	// and stime are the 12th and 13th fields behind it.
-	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.pid)); err == nil {
-		if fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])); len(fields) > 12 {
-			var user, system uint64
-			fmt.Sscan(fields[11], &user)
-			fmt.Sscan(fields[12], &system)
-			p.ticks = user + system
-		}
+	if stat, err := procstat.Read(w.pid); err == nil {
+		user, _ := stat.Number(14)   // utime
+		system, _ := stat.Number(15) // stime
+		p.ticks = user + system
 	}
 	// proc_pid_io(5): "rchar: N\nwchar: N\n…", of all calls that read or write.
 	if io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", w.pid)); err == nil {

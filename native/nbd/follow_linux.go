@@ -1,13 +1,9 @@
 package nbd
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
 
+	"github.com/assay-dev/assay/internal/procstat"
 	"golang.org/x/sys/unix"
 )
 
@@ -48,17 +44,12 @@ func follower(client func() int) func(keep bool) {
 }
 
 // processorOf returns the processor on which a process's main thread ran last
-// (proc_pid_stat(5), field 39).
+// (proc_pid_stat(5)).
 func processorOf(pid int) (int, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	stat, err := procstat.Read(pid)
 	if err != nil {
 		return 0, err
 	}
-	// Field 2 is the program's name, in parentheses, and may hold any of these.
-	rest := string(stat)
-	fields := strings.Fields(rest[strings.LastIndexByte(rest, ')')+1:])
-	if len(fields) < 37 {
-		return 0, errors.New("too few fields")
-	}
-	return strconv.Atoi(fields[36])
+	processor, err := stat.Number(39)
+	return int(processor), err
 }
