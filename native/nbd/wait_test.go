@@ -44,12 +44,14 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// A wait that fails ends the session before anything was read.
+// A wait that fails ends the session before anything was read. The client
+// disconnects as it should: another of the session's workers may hear that
+// first.
 func TestWaitFails(t *testing.T) {
 	why := errors.New("enough")
 	source := failing{errors.New("it was read")}
 	_, err := play(Export{Size: 100, Source: source, Wait: func(int64) error { return why }},
-		opened().request(cmdRead, 0, 1, 0, 100).Bytes())
+		opened().request(cmdRead, 0, 1, 0, 100).request(cmdDisc, 0, 2, 0, 0).Bytes())
 	if err != why {
 		t.Errorf("ended with %v", err)
 	}
