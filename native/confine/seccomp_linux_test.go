@@ -89,6 +89,8 @@ func TestFilter(t *testing.T) {
 		{"kill", unix.SYS_KILL, []uint64{2, uint64(unix.SIGKILL)}, refused(unix.ENOSYS), refused(unix.EPERM)},
 		{"signal", unix.SYS_KILL, []uint64{1, uint64(unix.SIGTERM)}, refused(unix.ENOSYS), refused(unix.EPERM)},
 		{"kill all", unix.SYS_KILL, []uint64{1<<64 - 1, uint64(unix.SIGKILL)}, refused(unix.ENOSYS), refused(unix.EPERM)},
+		{"preempt a thread", unix.SYS_TGKILL, []uint64{7, 7, uint64(unix.SIGURG)}, allowed, allowed},
+		{"abort", unix.SYS_TGKILL, []uint64{7, 7, uint64(unix.SIGABRT)}, refused(unix.EPERM), refused(unix.EPERM)},
 		{"own group", unix.SYS_SETPGID, []uint64{0, 0}, allowed, allowed},
 		{"another group", unix.SYS_SETPGID, []uint64{0, 7}, refused(unix.EPERM), refused(unix.EPERM)},
 		{"another's group", unix.SYS_SETPGID, []uint64{7, 0}, refused(unix.EPERM), refused(unix.EPERM)},
