@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,28 +126,6 @@ func (c *comparison) afresh(path string, m measure) measure {
 		takeMemory()
 		return m()
 	}
-}
-
-// disk returns a raw disk of 4 GiB, a quarter of it data, in pieces of 1 MiB,
-// which it writes the first time.
-func (c *comparison) disk() (string, error) {
-	path := filepath.Join(c.dir, "disk.raw")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return path, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	const size, piece = 4 << 30, 1 << 20
-	data := rand.NewChaCha8([32]byte{3})
-	for off := int64(0); off < size; off += 4 * piece {
-		if _, err := io.CopyN(io.NewOffsetWriter(f, off), data, piece); err != nil {
-			return "", err
-		}
-	}
-	return path, f.Truncate(size)
 }
 
 func syncFile(path string) error {
