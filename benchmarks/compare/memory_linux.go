@@ -8,12 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bytes: what is taken beyond the memory that is free, so that none is left
-// out; what is left of what could be had; and the most that is taken.
+// Bytes: what is left of the memory that is free, as the page cache would be
+// given up for more, and with it the source, to be read from disk again; what
+// is left of what could be had; and the most that is taken.
 const (
-	beyondFree = 256 << 20
-	leftOver   = 1 << 30
-	mostTaken  = 6 << 30
+	leftFree  = 512 << 20
+	leftOver  = 1 << 30
+	mostTaken = 6 << 30
 )
 
 // takeMemory has the machine hold the memory that is free before a tool fills
@@ -23,7 +24,7 @@ const (
 // free, some may still be the host's.
 func takeMemory() {
 	free, available := memory()
-	size := min(free+beyondFree, available-leftOver, mostTaken)
+	size := min(free-leftFree, available-leftOver, mostTaken)
 	if size <= 0 {
 		return
 	}
