@@ -67,11 +67,11 @@ test-full: test race cross ## all of the above, the race detector, other systems
 test-long: ## the tests of real tools on every variant: more images, more conversions (an hour)
 	ASSAY_LONG=1 $(GO) test -timeout 3h -run 'Differential|Mutants|LUKSToDevice|ChangedMetadata|WhileWritten|Outputs|Matrix|SourcesOn|NoSpace|CancelledAny|Killed|MeetsCPU' ./engine ./cmd/assay ./native/qemuimg
 
-# Short leaves out the tests that do much, but one thing after the other.
 .PHONY: test-vm
 test-vm: ## the tests of the confinement in a machine with control groups of version 2 (some minutes)
 	@.ci/vm
 
+# Short leaves out the tests that do much, but one thing after the other.
 .PHONY: race
 race:
 	CGO_ENABLED=1 $(GO) test -short -timeout 30m -race $(PACKAGES)
