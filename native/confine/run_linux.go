@@ -84,13 +84,13 @@ func runWith(ctx context.Context, s Spec, layers []string, stdout, stderr *outpu
 		}
 	})
 	if err := <-started; err != nil {
+		if s.Counter != nil {
+			s.Counter.stop()
+		}
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	if s.Started != nil {
 		s.Started(p.pid)
-	}
-	if s.Counter != nil {
-		s.Counter.follow(p.pid)
 	}
 	stopped, stopErr := p.supervise(ctx)
 	if s.Counter != nil {

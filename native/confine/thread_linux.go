@@ -254,6 +254,9 @@ func (l *launch) start() (pid int, err error) {
 	}
 	onOwnThread(func() {
 		settled()
+		if l.spec.Counter != nil {
+			l.spec.Counter.follow(pid)
+		}
 		if stop && stopErr == nil {
 			stopErr = l.bound(pid)
 		}
