@@ -57,10 +57,13 @@ func (r toolRecipe) make(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "sh", "-ec", r.script)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := output(func() *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), "sh", "-ec", r.script)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/sbin")
+		return cmd
+	})
+	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, r.script, out)
 	}
 	return filepath.Join(dir, "image")
