@@ -250,6 +250,9 @@ func (b *blocks) check(source io.ReaderAt) error {
 // fails unless it is what was looked at.
 func (b *blocks) verify(source io.ReaderAt, n int64, p []byte) error {
 	if got, err := source.ReadAt(p, n*blockSize); got != len(p) {
+		if err == nil || errors.Is(err, io.EOF) {
+			return &SourceChangedError{Offset: n * blockSize, What: fmt.Sprintf("of the %d bytes at offset %d, %d are left", len(p), n*blockSize, got)}
+		}
 		return fmt.Errorf("reading block at offset %d again: %w", n*blockSize, err)
 	}
 	same := false

@@ -167,6 +167,12 @@ func TestBlocksNoticeChanges(t *testing.T) {
 			t.Errorf("byte %d changed: %v", off, err)
 		}
 	}
+	for _, size := range []int64{0, 5000, keptBlocks * blockSize, seen - 1} {
+		changed, ok := errors.AsType[*SourceChangedError](b.check(bytes.NewReader(data[:size])))
+		if want := size - size%blockSize; !ok || changed.Offset != want {
+			t.Errorf("cut to %d bytes: %v, want that it changed at %d", size, changed, want)
+		}
+	}
 	// A block beyond the kept ones that changes between two reads.
 	b.source = bytes.NewReader(make([]byte, len(data)))
 	if _, err := b.ReadAt(make([]byte, 1), seen-1); err == nil {
