@@ -1,11 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"time"
-)
+import "path/filepath"
 
 // copies compares copying a raw disk, vetted before and inspected after, with
 // qemu-img as it comes, with the best of its flags, and with cp, each with its
@@ -19,10 +14,10 @@ func (c *comparison) copies() error {
 	if err != nil {
 		return err
 	}
-	ours, theirs := filepath.Join(c.dir, "ours.raw"), filepath.Join(c.dir, "theirs.raw")
-	// Each into a new file: replacing one takes time, and not of a copy.
-	copied := c.anew(ours, c.program(c.assay, "convert", "--claim", "raw", "--to", "raw", raw, ours))
-	err = c.row(what, "as much data written and synced, and nothing read", copied, c.anew(theirs, timed(func() error { return nothingRead(theirs) })))
+	output := filepath.Join(c.dir, "output")
+	copied := c.afresh(output, c.program(c.assay, "convert", "--claim", "raw", "--to", "raw", raw, output))
+	err = c.row(what, "as much data written and synced, and nothing read",
+		copied, c.afresh(output, timed(func() error { return nothingRead(output) })))
 	if err != nil {
 		return err
 	}
@@ -30,35 +25,19 @@ func (c *comparison) copies() error {
 		said, name string
 		args       []string
 	}{
-		{"`qemu-img convert`", "qemu-img", []string{"convert", "-f", "raw", "-O", "raw", raw, theirs}},
-		{"`qemu-img convert -W`", "qemu-img", []string{"convert", "-W", "-f", "raw", "-O", "raw", raw, theirs}},
-		{"`qemu-img convert -W -t none`", "qemu-img", []string{"convert", "-W", "-t", "none", "-f", "raw", "-O", "raw", raw, theirs}},
-		{"`cp --sparse=always`", "cp", []string{"--sparse=always", raw, theirs}},
+		{"`qemu-img convert`", "qemu-img", []string{"convert", "-f", "raw", "-O", "raw", raw, output}},
+		{"`qemu-img convert -W`", "qemu-img", []string{"convert", "-W", "-f", "raw", "-O", "raw", raw, output}},
+		{"`qemu-img convert -W -t none`", "qemu-img", []string{"convert", "-W", "-t", "none", "-f", "raw", "-O", "raw", raw, output}},
+		{"`cp --sparse=always`", "cp", []string{"--sparse=always", raw, output}},
 	} {
 		if !c.has(other.name) {
 			continue
 		}
 		err := c.row(what, other.said+", synced",
-			copied, c.anew(theirs, timed(c.synced(theirs, other.name, other.args...))))
+			copied, c.afresh(output, timed(c.synced(output, other.name, other.args...))))
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// anew is a measure of something that makes a file, which is removed when the
-// clock has stopped.
-func (c *comparison) anew(path string, m measure) measure {
-	return func() (took time.Duration, err error) {
-		takeMemory()
-		took, err = m()
-		if err == nil {
-			err = os.Remove(path)
-		}
-		if err != nil {
-			err = fmt.Errorf("%s: %w", path, err)
-		}
-		return took, err
-	}
 }
