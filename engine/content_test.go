@@ -66,7 +66,9 @@ func TestContent(t *testing.T) {
 		}
 	}
 	i.source.reader = bytes.NewReader(now[:300*blockSize])
-	if _, err := i.newContent().ReadAt(make([]byte, 1), 305*blockSize); !errors.Is(err, io.EOF) {
+	// A reader would take io.EOF for the end of the disk.
+	_, err := i.newContent().ReadAt(make([]byte, 1), 305*blockSize)
+	if changed, ok := errors.AsType[*SourceChangedError](err); !ok || changed.Source != "disk" || changed.Offset != 305*blockSize || errors.Is(err, io.EOF) {
 		t.Errorf("a source that ends: %v", err)
 	}
 }
