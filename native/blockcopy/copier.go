@@ -3,7 +3,6 @@ package blockcopy
 import (
 	"bytes"
 	"context"
-	"slices"
 	"sync"
 	"unsafe"
 
@@ -43,12 +42,11 @@ type copier struct {
 	next    int64 // where the next part begins
 	end     int64 // of the extent that next is in, and what it is
 	kind    kind
-	working []int64 // where the parts begin that are being copied
-	settled int64   // bytes of the disk that are done
-	begun   int64   // up to where the system was told to write them to disk
-	written int64   // bytes that were written
-	err     error   // of all, the one that is first in the disk
-	failed  int64   // where that is; -1 where it is of no place
+	settled int64 // bytes of the disk that are done
+	begun   int64 // up to where the system was told to write them to disk
+	written int64 // bytes that were written
+	err     error // of all, the one that is first in the disk
+	failed  int64 // where that is; -1 where it is of no place
 }
 
 // A part is what a worker does at a time: all of one kind.
@@ -108,7 +106,6 @@ func (c *copier) claim(ctx context.Context) (p part, ok bool) {
 		p.end = min(p.end, p.off+stretch)
 	}
 	c.next = p.end
-	c.working = append(c.working, p.off)
 	return p, true
 }
 
@@ -135,7 +132,6 @@ func (c *copier) settle(p part, written int64, err error) (from, to int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.written += written
-	c.working = slices.DeleteFunc(c.working, func(off int64) bool { return off == p.off })
 	if err != nil {
 		c.fail(p.off, err)
 	}
@@ -146,12 +142,7 @@ func (c *copier) settle(p part, written int64, err error) (from, to int64) {
 	if c.report != nil {
 		c.report(c.settled, c.size)
 	}
-	// What others still work at would not be written, and not be told of again.
-	to = c.next
-	for _, off := range c.working {
-		to = min(to, off)
-	}
-	if from = c.begun; to-from < window {
+	if from, to = c.begun, p.end; to-from < window {
 		return 0, 0
 	}
 	c.begun = to
