@@ -35,6 +35,25 @@ func command(ctx context.Context, t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// moments returns when to kill conversions of a source: all along one of them,
+// and a little longer, however fast the machine is.
+func moments(t *testing.T, source string) (after []time.Duration) {
+	t.Helper()
+	start := time.Now()
+	output := filepath.Join(t.TempDir(), "output")
+	if out, err := command(t.Context(), t, slices.Concat(conversion, []string{source, output})...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	span := time.Since(start) * 5 / 4
+	for i := range killRounds() {
+		after = append(after, time.Duration(i+1)*span/time.Duration(killRounds()))
+	}
+	return after
+}
+
+// conversion is the command that is killed, without its source and output.
+var conversion = []string{"convert", "--claim", "raw", "--to", "raw", "--hand-off", "nbd"}
+
 // killed runs a command, kills it after a while, and waits until what it
 // started is gone. It returns its number, and tells whether it was killed.
 func killed(t *testing.T, after time.Duration, args ...string) (pid int, was bool) {
@@ -128,15 +147,14 @@ func TestKilled(t *testing.T) {
 	source, disk := testDisk(t, 8<<20)
 	dir := t.TempDir()
 	created, replaced := filepath.Join(dir, "created"), filepath.Join(dir, "replaced")
-	convert := []string{"convert", "--claim", "raw", "--to", "raw", "--hand-off", "nbd", "--overwrite", source}
+	convert := slices.Concat(conversion, []string{"--overwrite", source})
 	kills := 0
 	var hosts []int
-	for i := range killRounds() {
+	for i, after := range moments(t, source) {
 		if err := os.WriteFile(replaced, []byte("precious"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		path := []string{created, replaced}[i%2]
-		after := time.Duration(i+1) * 400 * time.Millisecond / time.Duration(killRounds())
 		host, was := killed(t, after, append(convert, path)...)
 		hosts = append(hosts, host)
 		if was {
@@ -205,11 +223,11 @@ func TestKilledOnDevice(t *testing.T) {
 		return fmt.Sprint(st.Uid, st.Gid, info.Mode())
 	}
 	before := owner()
-	args := []string{"convert", "--claim", "raw", "--to", "raw", "--hand-off", "nbd", source, device}
-	for i := range killRounds() {
-		killed(t, time.Duration(i+1)*300*time.Millisecond/time.Duration(killRounds()), args...)
-		if after := owner(); after != before {
-			t.Fatalf("the device's owner and mode were %s, and are %s", before, after)
+	args := slices.Concat(conversion, []string{source, device})
+	for _, after := range moments(t, source) {
+		killed(t, after, args...)
+		if now := owner(); now != before {
+			t.Fatalf("the device's owner and mode were %s, and are %s", before, now)
 		}
 	}
 	if out, err := command(t.Context(), t, args...).CombinedOutput(); err != nil {
