@@ -2,11 +2,9 @@ package engine
 
 import (
 	"context"
-	"os"
 
 	"github.com/assay-dev/assay/internal/buildinfo"
 	"github.com/assay-dev/assay/native/blockcopy"
-	"github.com/assay-dev/assay/native/directio"
 	"github.com/assay-dev/assay/native/qemuimg"
 	"github.com/assay-dev/assay/native/throttle"
 )
@@ -33,7 +31,7 @@ func (e *Engine) copier(image *Image, job *throttle.Job, o ConvertOptions) *writ
 		defer leave()
 		out := to.File()
 		copied, err := blockcopy.Copy(ctx, image.vetted, out, blockcopy.Options{
-			Align: align(out), Live: o.Live, Room: !o.NoSpaceCheck, Throttle: job, Progress: o.Progress,
+			Cached: o.Stamp, Live: o.Live, Room: !o.NoSpaceCheck, Throttle: job, Progress: o.Progress,
 		})
 		if err != nil {
 			return nil, err
@@ -47,17 +45,3 @@ func (e *Engine) copier(image *Image, job *throttle.Job, o ConvertOptions) *writ
 
 // self is the name of the engine as a tool.
 const self = "assay"
-
-// align returns to what an output that is a device must be aligned where it is
-// written past the page cache; 0 where it is not.
-func align(out *os.File) int {
-	info, err := out.Stat()
-	if err != nil || info.Mode().Type() != os.ModeDevice {
-		return 0
-	}
-	a, err := directio.Of(out)
-	if err != nil {
-		return 0
-	}
-	return int(max(a.Memory, a.Offset))
-}

@@ -20,14 +20,14 @@ func BenchmarkCopy(b *testing.B) {
 		l.stored = append(l.stored, [2]int64{off, off + piece})
 	}
 	source := l.file(b, b.TempDir())
-	for _, align := range []int{0, 4096} {
-		for _, workers := range []int{1, 2, 3, 4} {
-			b.Run(fmt.Sprintf("align=%d/workers=%d", align, workers), func(b *testing.B) {
+	for _, cached := range []bool{true, false} {
+		for _, workers := range []int{1, 2, 4, 8, 16} {
+			b.Run(fmt.Sprintf("cached=%t/workers=%d", cached, workers), func(b *testing.B) {
 				b.SetBytes(int64(len(l.stored)) * piece)
 				for b.Loop() {
 					out := newFile(b, b.TempDir())
 					in := &input{source: source, file: source, size: size}
-					to, err := newOutput(out, size, align)
+					to, err := newOutput(out, size, cached)
 					if err != nil {
 						b.Fatal(err)
 					}

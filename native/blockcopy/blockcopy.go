@@ -29,7 +29,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 
 	"github.com/assay-dev/assay/internal/openfile"
 	"github.com/assay-dev/assay/internal/vetted"
@@ -39,15 +38,15 @@ import (
 
 // Options says how an image is copied. The zero value is right for most.
 type Options struct {
-	// Workers is how many parts are copied at a time; zero means as many as
-	// there are processors, and two at most.
+	// Workers is how many parts are copied at a time; zero means eight
+	// where the output is written past the page cache, and else as many as
+	// there are processors, two at most.
 	Workers int
-	// Align, if not zero, has long runs of data written past the page cache
-	// (O_DIRECT) where the output takes that, by transfers whose offset,
-	// length and memory are multiples of this: a power of two up to 512 KiB.
-	// It is for devices: of a file the system then writes one run after the
-	// other, and waits for each (BenchmarkCopy).
-	Align int
+	// Cached writes an output that is a file by way of the page cache, from
+	// which what is read next is read sooner. Otherwise long runs of data are
+	// written past it (O_DIRECT) where that is quicker: on ext4. To a device
+	// they are in any case.
+	Cached bool
 	// Live takes the source as it is while others may write to it: what was
 	// vetted is not compared, and locks are not looked at.
 	Live bool
@@ -99,8 +98,8 @@ func Copy(ctx context.Context, image *vetted.Image, output *os.File, o Options) 
 	if facts.Size < 0 || facts.VirtualSize != facts.Size {
 		return nil, fmt.Errorf("copy %s: the verdict says %d bytes of file and %d of disk", facts.Format, facts.Size, facts.VirtualSize)
 	}
-	if o.Workers < 0 || o.Align < 0 || o.Align > chunk || o.Align&(o.Align-1) != 0 {
-		return nil, fmt.Errorf("copy: %d workers, aligned to %d", o.Workers, o.Align)
+	if o.Workers < 0 {
+		return nil, fmt.Errorf("copy: %d workers", o.Workers)
 	}
 	acquire := image.Acquire
 	if o.Live {
@@ -145,7 +144,7 @@ func run(ctx context.Context, work *vetted.Job, size int64, output *os.File, o O
 		}
 	}
 	disk := qemuimg.RawSize(size)
-	out, err := newOutput(output, disk, o.Align)
+	out, err := newOutput(output, disk, o.Cached)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +161,7 @@ func run(ctx context.Context, work *vetted.Job, size int64, output *os.File, o O
 	}
 	workers := o.Workers
 	if workers == 0 {
-		workers = min(runtime.GOMAXPROCS(0), defaultWorkers)
+		workers = out.workers()
 	}
 	if err := c.run(ctx, workers); err != nil {
 		return nil, err

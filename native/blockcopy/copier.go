@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"context"
 	"sync"
-	"unsafe"
 
 	"github.com/assay-dev/assay/native/throttle"
 )
 
 const (
-	// chunk is how much a worker copies at a time, in bytes: what stays in
-	// the processor's cache between being read and being written
-	// (BenchmarkCopy).
-	chunk = 512 << 10
+	// chunk is how much a worker copies at a time, in bytes: enough for a disk
+	// to be written to at its full rate, and little enough to stay in the
+	// processor's cache between being read and being written (BenchmarkCopy).
+	chunk = 1 << 20
 	// block is the unit in which zeros are told from data, in bytes: that of
 	// file systems and of the ranges that are pinned.
 	block = 4096
@@ -24,10 +23,13 @@ const (
 	// a time, in bytes: after every chunk, that takes half as much processor
 	// time again (BenchmarkCopy).
 	window = 8 << 20
-	// defaultWorkers is how many copy at a time if nobody says otherwise
-	// (BenchmarkCopy): a file is written to by one at a time, while the other
-	// reads; a third would find nothing to do.
-	defaultWorkers = 2
+	// cachedWorkers is how many copy at a time if nobody says otherwise, by
+	// way of the page cache (BenchmarkCopy): a file is written to by one at a
+	// time, while the other reads; a third would find nothing to do.
+	cachedWorkers = 2
+	// directWorkers is how many do past it, each of which waits for the disk
+	// most of the time (BenchmarkCopy).
+	directWorkers = 8
 )
 
 // A copier copies what in has to out.
@@ -44,6 +46,7 @@ type copier struct {
 	kind    kind
 	settled int64 // bytes of the disk that are done
 	begun   int64 // up to where the system was told to write them to disk
+	room    room  // of what is written past the page cache
 	written int64 // bytes that were written
 	err     error // of all, the one that is first in the disk
 	failed  int64 // where that is; -1 where it is of no place
@@ -53,28 +56,35 @@ type copier struct {
 type part struct {
 	off, end int64
 	kind     kind
+	reserved bool // the file has room for it
 }
 
 // run copies with a number of workers. Of their errors it returns the one that
 // is first in the disk: which worker is told first is a matter of chance.
 func (c *copier) run(ctx context.Context, workers int) error {
+	buffers, free, err := newBuffers(workers)
+	if err != nil {
+		return err
+	}
+	defer free()
 	var group sync.WaitGroup
-	for range workers {
-		group.Go(func() { c.work(ctx) })
+	for _, buf := range buffers {
+		group.Go(func() { c.work(ctx, buf) })
 	}
 	group.Wait()
+	if c.err == nil {
+		c.giveBack()
+	}
 	return c.err
 }
 
-func (c *copier) work(ctx context.Context) {
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
+func (c *copier) work(ctx context.Context, buf []byte) {
 	for {
 		p, ok := c.claim(ctx)
 		if !ok {
 			return
 		}
-		n, err := c.copy(ctx, p, (*buf)[:min(chunk, p.end-p.off)])
+		n, err := c.copy(ctx, p, buf[:min(chunk, p.end-p.off)])
 		if from, to := c.settle(p, n, err); from < to {
 			c.out.begin(from, to-from)
 		}
@@ -91,6 +101,12 @@ func (c *copier) claim(ctx context.Context) (p part, ok bool) {
 	if c.err != nil || c.next >= c.size {
 		return p, false
 	}
+	if c.out.reserves() && !c.in.rest && c.next >= c.room.end {
+		if err := c.reserve(c.next); err != nil {
+			c.fail(c.next, err)
+			return p, false
+		}
+	}
 	if c.next >= c.end {
 		var err error
 		if c.end, c.kind, err = c.extent(c.next); err != nil {
@@ -98,7 +114,7 @@ func (c *copier) claim(ctx context.Context) (p part, ok bool) {
 			return p, false
 		}
 	}
-	p = part{c.next, c.end, c.kind}
+	p = part{c.next, c.end, c.kind, c.room.held}
 	switch c.kind {
 	case data, pinned:
 		p.end = min(p.end, (p.off/chunk+1)*chunk) // aligned from then on
@@ -139,6 +155,9 @@ func (c *copier) settle(p part, written int64, err error) (from, to int64) {
 		return 0, 0
 	}
 	c.settled += p.end - p.off
+	if p.kind == data || p.kind == pinned {
+		c.room.copied += p.end - p.off
+	}
 	if c.report != nil {
 		c.report(c.settled, c.size)
 	}
@@ -171,14 +190,15 @@ func (c *copier) copy(ctx context.Context, p part, buf []byte) (written int64, e
 		if isZero(buf) {
 			return 0, c.out.zero(p.off, int64(len(buf)))
 		}
-		return int64(len(buf)), c.out.write(buf, p.off)
+		return int64(len(buf)), c.out.write(buf, p.off, true)
 	}
 	for at := 0; at < len(buf); {
 		n, zero := run0(buf[at:])
-		if !zero {
-			if err := c.out.write(buf[at:at+n], p.off+int64(at)); err != nil {
-				return written, err
-			}
+		if zero {
+			c.sawZeros(p.reserved, p.off+int64(at), int64(n))
+		} else if err := c.out.write(buf[at:at+n], p.off+int64(at), p.reserved); err != nil {
+			return written, err
+		} else {
 			written += int64(n)
 		}
 		at += n
@@ -203,12 +223,3 @@ func run0(p []byte) (n int, zero bool) {
 var zeros [chunk]byte
 
 func isZero(p []byte) bool { return bytes.Equal(p, zeros[:len(p)]) }
-
-// buffers holds the buffers of workers, each of a chunk, whose memory is
-// aligned to a chunk, so that it is to whatever O_DIRECT asks.
-var buffers = sync.Pool{New: func() any {
-	all := make([]byte, 2*chunk)
-	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(all))) & (chunk - 1)
-	buf := all[skip:][:chunk:chunk]
-	return &buf
-}}

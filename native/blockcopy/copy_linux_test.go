@@ -130,7 +130,7 @@ func TestNoSpace(t *testing.T) {
 		}
 		free := int64(st.Bfree) * int64(st.Bsize) // also what is there for root only
 		for where, room := range map[string]int64{"start": 0, "middle": 4 << 20, "end": 8<<20 - 64<<10} {
-			for _, align := range []int{0, 4096} {
+			for _, cached := range []bool{true, false} {
 				ballast, out := newFile(t, dir), newFile(t, dir)
 				// The last blocks may be for the tables of the file system.
 				for size := free - room; ; size -= 64 << 10 {
@@ -138,7 +138,7 @@ func TestNoSpace(t *testing.T) {
 						break
 					}
 				}
-				_, err := Copy(t.Context(), image(t, c), out, Options{Align: align})
+				_, err := Copy(t.Context(), image(t, c), out, Options{Cached: cached})
 				full, ok := errors.AsType[*qemuimg.NoSpaceError](err)
 				if !ok || full.Path != out.Name() || !errors.Is(err, unix.ENOSPC) {
 					t.Errorf("%s, full at the %s: %v", name, where, err)
@@ -163,7 +163,7 @@ func TestDevice(t *testing.T) {
 				l := newLayout(r, size-r.IntN(3<<20)-r.IntN(2)*700)
 				source := l.file(t, t.TempDir())
 				c := &content{source: source, vetted: bytes.Clone(l.disk), ranges: [][2]int64{{0, min(block, int64(len(l.disk)))}}}
-				for _, o := range []Options{{}, {Align: 4096, Workers: 3}} {
+				for _, o := range []Options{{}, {Workers: 3}} {
 					dirty := bytes.Repeat([]byte{0xff}, size)
 					if _, err := device.WriteAt(dirty, 0); err != nil {
 						t.Fatal(err)

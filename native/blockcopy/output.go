@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"syscall"
 
 	"github.com/assay-dev/assay/internal/openfile"
+	"github.com/assay-dev/assay/native/directio"
 	"github.com/assay-dev/assay/native/qemuimg"
 	"github.com/assay-dev/assay/native/throttle"
 )
@@ -24,7 +26,7 @@ type output struct {
 }
 
 // newOutput makes an output ready for a disk of this size.
-func newOutput(file *os.File, disk int64, align int) (*output, error) {
+func newOutput(file *os.File, disk int64, cached bool) (*output, error) {
 	info, err := file.Stat()
 	if err != nil {
 		return nil, err
@@ -47,13 +49,28 @@ func newOutput(file *os.File, disk int64, align int) (*output, error) {
 	default:
 		return nil, fmt.Errorf("output %s is neither a regular file nor a block device", file.Name())
 	}
-	if align > 0 {
-		// Whole pages, so that none is written both ways at a time.
-		o.align = max(align, block, os.Getpagesize())
-		o.direct = openDirect(file)
+	if o.device || !cached && prefersDirect(file) {
+		// Where it cannot be known, the cache will do.
+		if a, err := directio.Of(file); err == nil && max(a.Memory, a.Offset) <= chunk {
+			// Whole pages, so that none is written both ways at a time.
+			o.align = max(a.Memory, a.Offset, block, os.Getpagesize())
+			o.direct = openDirect(file)
+		}
 	}
 	return o, nil
 }
+
+// workers is how many parts are best copied at a time.
+func (o *output) workers() int {
+	if o.direct != nil {
+		return directWorkers
+	}
+	return min(runtime.GOMAXPROCS(0), cachedWorkers)
+}
+
+// reserves tells whether room is reserved for what is written past the page
+// cache. On a device there is.
+func (o *output) reserves() bool { return o.direct != nil && !o.device }
 
 func (o *output) close() {
 	if o.direct != nil {
@@ -69,10 +86,10 @@ func (o *output) resize(size int64) error { return qemuimg.TypeNoSpace(o.file, o
 // bytes: each is waited for, while of short ones the cache makes long ones.
 const directAtLeast = 64 << 10
 
-// write writes all of p.
-func (o *output) write(p []byte, off int64) error {
+// write writes all of p: a long run past the page cache if it may be.
+func (o *output) write(p []byte, off int64, direct bool) error {
 	o.throttle.Wrote(int64(len(p)))
-	if o.direct != nil && len(p) >= directAtLeast && off%int64(o.align) == 0 && len(p)%o.align == 0 {
+	if direct && o.direct != nil && len(p) >= directAtLeast && off%int64(o.align) == 0 && len(p)%o.align == 0 {
 		// open(2): a file system that cannot says EINVAL, some not before they
 		// are written to.
 		if _, err := o.direct.WriteAt(p, off); !errors.Is(err, syscall.EINVAL) {
@@ -96,7 +113,7 @@ func (o *output) amend(p []byte, off int64) (written int64, err error) {
 		if bytes.Equal(has, want) {
 			continue
 		}
-		if err := o.write(want, off+int64(at)); err != nil {
+		if err := o.write(want, off+int64(at), false); err != nil {
 			return written, err
 		}
 		written += int64(len(want))
@@ -111,7 +128,7 @@ func (o *output) zero(off, n int64) error {
 	}
 	for n > 0 {
 		p := zeros[:min(n, chunk)]
-		if err := o.write(p, off); err != nil {
+		if err := o.write(p, off, true); err != nil {
 			return err
 		}
 		off, n = off+int64(len(p)), n-int64(len(p))
@@ -122,7 +139,7 @@ func (o *output) zero(off, n int64) error {
 // begin has the system begin to write a range of a file to disk, so that
 // syncing it does not begin when all is copied.
 func (o *output) begin(off, n int64) {
-	if !o.device && o.direct == nil {
+	if !o.device {
 		beginWriting(o.file, off, n)
 	}
 }

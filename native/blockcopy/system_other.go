@@ -17,6 +17,12 @@ func share(_, _ *os.File) error { return errors.ErrUnsupported }
 
 func openDirect(*os.File) *os.File { return nil }
 
+func prefersDirect(*os.File) bool { return false }
+
+func allocate(*os.File, int64, int64) error { return errors.ErrUnsupported }
+
+func punch(*os.File, int64, int64) error { return errors.ErrUnsupported }
+
 func zeroed(*os.File, int64, int64) bool { return false }
 
 func beginWriting(*os.File, int64, int64) {}
