@@ -86,7 +86,7 @@ func (c *comparison) all() error {
 		}
 	}
 	c.table.WriteString("\n| what | Assay | beside it | ratio |\n|---|---|---|---|\n")
-	for _, step := range []func() error{c.hostile, c.processes, c.copies, c.stamps, c.conversions} {
+	for _, step := range []func() error{c.hostile, c.processes, c.copies, c.deviceCopies, c.stamps, c.conversions} {
 		if err := step(); err != nil {
 			return err
 		}
