@@ -36,9 +36,8 @@ func inCache(t *testing.T, f *os.File, off, n int64) int64 {
 	return int64(stat.Cache) * int64(os.Getpagesize())
 }
 
-// ahead of one another are stretches that are decided upon by themselves: data
-// is written past the page cache, but for what follows many stored zeros, and
-// short runs.
+// Long runs of data are written past the page cache, but for those in the
+// stretch that follows one with many stored zeros; short runs by way of it.
 func TestPastTheCache(t *testing.T) {
 	const n = 4 << 20
 	l := layout{disk: make([]byte, 4*ahead)}
