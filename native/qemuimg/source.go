@@ -155,8 +155,12 @@ func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*
 		files = append(files, s.file)
 	}
 	j.files = append(files, j.files...)
-	// What waits for its turn to be served does so as long as the tool runs.
-	waiting, stopWaiting := context.WithCancel(ctx)
+	// Whatever becomes of ctx, a tool is served as long as it runs: one whose
+	// source is gone may be sooner to fail than to be killed, and that would
+	// be the error. What waits for its turn to be served does so as long, too.
+	serving, stopServing := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stopServing(nil)
+	waiting, stopWaiting := context.WithCancel(serving)
 	defer stopWaiting()
 	var client atomic.Int64
 	j.started = func(pid int) { client.Store(int64(pid)) }
@@ -174,10 +178,11 @@ func (t *Tool) runOn(ctx context.Context, s *source, op string, j job, more ...*
 			from := j.held.job.Source(s.work.File())
 			s.export.Wait = func(n int64) error { return j.held.wait(waiting, from, n) }
 		}
-		go func() { done <- nbd.Serve(ctx, s.server, *s.export) }()
+		go func() { done <- nbd.Serve(serving, s.server, *s.export) }()
 	}
 	result, err := t.runLeased(ctx, op, j, sources)
 	stopWaiting()
+	defer context.AfterFunc(ctx, func() { stopServing(context.Cause(ctx)) })()
 	if j.held != nil {
 		j.held.tell()
 	}
