@@ -25,7 +25,7 @@ func (c *comparison) deviceCopies() (err error) {
 		return err
 	}
 	file := filepath.Join(c.dir, "device")
-	if err := writeDisk(file, func(p []byte) { p[0] = 1 }); err != nil {
+	if err := nothingRead(file); err != nil {
 		return err
 	}
 	name, err := c.output("losetup", "--find", "--show", "--direct-io=on", file)

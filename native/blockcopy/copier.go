@@ -157,6 +157,7 @@ func (c *copier) settle(p part, written int64, err error) (from, to int64) {
 	c.settled += p.end - p.off
 	if p.kind == data || p.kind == pinned {
 		c.room.copied += p.end - p.off
+		c.room.zeros += p.end - p.off - written
 	}
 	if c.report != nil {
 		c.report(c.settled, c.size)
@@ -194,12 +195,14 @@ func (c *copier) copy(ctx context.Context, p part, buf []byte) (written int64, e
 	}
 	for at := 0; at < len(buf); {
 		n, zero := run0(buf[at:])
-		if zero {
-			c.sawZeros(p.reserved, p.off+int64(at), int64(n))
-		} else if err := c.out.write(buf[at:at+n], p.off+int64(at), p.reserved); err != nil {
-			return written, err
-		} else {
+		switch off := p.off + int64(at); {
+		case !zero:
+			if err := c.out.write(buf[at:at+n], off, p.reserved); err != nil {
+				return written, err
+			}
 			written += int64(n)
+		case p.reserved:
+			c.noteUnused(off, int64(n))
 		}
 		at += n
 	}

@@ -19,7 +19,7 @@ type room struct {
 	denied bool       // there was none: nothing more is reserved
 	unused [][2]int64 // where zeros have room, from and to
 	copied int64      // bytes of parts that were done since it was decided
-	zeros  int64      // how many bytes of them were zeros, about
+	zeros  int64      // how many of them were not written
 }
 
 // reserve sees to room for what is copied from an offset on. The lock is held,
@@ -52,15 +52,11 @@ func (c *copier) reserve(off int64) error {
 	return nil
 }
 
-// sawZeros takes note of zeros that a source stores, in a part that has room or
-// has none.
-func (c *copier) sawZeros(reserved bool, off, n int64) {
+// noteUnused takes note of zeros in a part that has room.
+func (c *copier) noteUnused(off, n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.room.zeros += n
-	if reserved {
-		c.room.unused = append(c.room.unused, [2]int64{off, off + n})
-	}
+	c.room.unused = append(c.room.unused, [2]int64{off, off + n})
 }
 
 // giveBack makes holes of the zeros that room was reserved for. Where it
